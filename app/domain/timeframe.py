@@ -81,7 +81,7 @@ class Timeframe(str, Enum):
             return open_at.replace(year=months // 12, month=months % 12 + 1)
         return open_at + bars * _DURATIONS[self]
 
-    def count(self, start: datetime, end: datetime) -> int:
+    def count_bars(self, start: datetime, end: datetime) -> int:
         """Number of bars whose open time lies in [start, end)."""
         if end <= start:
             return 0

@@ -1,0 +1,17 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+_SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of recorded market data; tests that need it are skipped without it."""
+    if not _SHARED_DATA.is_dir():
+        pytest.skip("recorded market data is not on this machine")
+    return _SHARED_DATA
