@@ -369,6 +369,18 @@ class ReplaySettings(Section):
         description="Folder of recorded bars (CSV or Parquet) to serve instead of "
         "the simulated market.",
     )
+    recording_warmup_hours: float = Field(
+        24.0,
+        ge=0,
+        description="Without a `start` of its own, a recording starts this long after "
+        "its first bar, so that there is history to fetch.",
+    )
+    delisting_after_hours: float = Field(
+        4.0,
+        ge=0,
+        description="Virtual hours from `start` until one simulated symbol stops "
+        "trading; six hours later it is gone.",
+    )
     weight_per_minute: int = Field(
         6000, ge=1, description="Request weight an address may use per minute."
     )
@@ -390,9 +402,15 @@ class FaultSettings(Section):
         "reset",
         "missing_bars",
         "corrected_bars",
+        "duplicate_bars",
+        "reversed_bars",
+        "short_page",
     ] = Field(..., description="What goes wrong.")
     path: str = Field("", description="Only requests whose path contains this text.")
     symbol: str = Field("", description="Only requests for this exchange symbol.")
+    timeframe: str = Field(
+        "", description="Only bars of this time frame (kinds about bars)."
+    )
     status: int = Field(500, ge=400, le=599, description="Status code (kind `status`).")
     retry_after_seconds: int = Field(
         0, ge=0, description="`Retry-After` header (kind `status`); 0: none."

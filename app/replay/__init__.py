@@ -1,0 +1,1 @@
+"""The replay market: a simulated or recorded exchange that speaks Binance's API."""
