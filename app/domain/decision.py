@@ -41,6 +41,7 @@ class ReasonCode(str, Enum):
     VOLUME_TOO_LOW = "volume_too_low"
     CONFIDENCE_TOO_LOW = "confidence_too_low"
     FLAT_MARKET = "flat_market"
+    STOP_UNUSABLE = "stop_unusable"
     # Risk
     POSITION_OPEN = "position_open"
     POSITIONS_LIMIT = "positions_limit"

@@ -17,6 +17,7 @@ class RejectionReason(str, Enum):
     VOLUME_TOO_LOW = "volume_too_low"
     SPREAD_TOO_WIDE = "spread_too_wide"
     SPREAD_UNKNOWN = "spread_unknown"
+    VOLATILITY_UNKNOWN = "volatility_unknown"
     VOLATILITY_TOO_LOW = "volatility_too_low"
     VOLATILITY_TOO_HIGH = "volatility_too_high"
     MARKET_CAP_TOO_LOW = "market_cap_too_low"
