@@ -5,31 +5,9 @@ A message gives the thing, the value and the bound. None carries a secret.
 
 from __future__ import annotations
 
-from enum import IntEnum
-
-
-class ExitCode(IntEnum):
-    """Documented exit codes of every command (README lists them)."""
-
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    DATABASE_UNAVAILABLE = 69  # EX_UNAVAILABLE
-    STALLED = 70  # the watchdog saw no progress
-    EXCHANGE_UNAVAILABLE = 75  # EX_TEMPFAIL
-    CONFIGURATION = 78  # EX_CONFIG; also a missing migration
-
-
-class AppError(Exception):
-    """Base of every error that is ours; `exit_code` is what a command ends with."""
-
-    exit_code = ExitCode.FAILED
-
-
-class ConfigurationError(AppError):
-    """The configuration cannot be used; names the key, the value and the bound."""
-
-    exit_code = ExitCode.CONFIGURATION
+from app.domain.errors import AppError as AppError
+from app.domain.errors import ConfigurationError as ConfigurationError
+from app.domain.errors import ExitCode as ExitCode
 
 
 class FatalError(AppError):
@@ -48,6 +26,14 @@ class DatabaseUnavailable(RetryableError):
 
 class DeadlineExceeded(DatabaseUnavailable):
     """A statement did not answer within its client-side deadline."""
+
+
+class DatabaseReadOnly(DatabaseUnavailable):
+    """The server refuses writes: a standby, or a failover under way."""
+
+
+class StatementTimeout(RetryableError):
+    """The server cancelled a statement that ran too long: try a smaller one."""
 
 
 class WriteConflict(RetryableError):
@@ -79,9 +65,16 @@ class CorruptReply(ExchangeError):
 class RateLimited(ExchangeError):
     """The exchange asked us to wait (429) or banned this address (418)."""
 
-    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        retry_after_seconds: float | None = None,
+        *,
+        banned: bool = False,
+    ) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.banned = banned
 
 
 class ExchangeRefused(FatalError):

@@ -1,0 +1,98 @@
+"""Building the ccxt client behind the service."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import random
+from typing import Any
+
+from app.config.settings import ExchangeSettings
+from app.core.clock import Clock
+from app.core.exceptions import ConfigurationError
+from app.exchange.rate_limiter import RateLimiter
+from app.exchange.strict_replies import StrictReplies
+
+REPLAY = "replay"
+_REPLAYED_VENUE = "binance"
+
+
+def build_client(
+    settings: ExchangeSettings,
+    clock: Clock,
+    replay_url: str,
+    session: Any,
+    randomness: random.Random,
+) -> Any:
+    """The ccxt class of `settings.id` under `StrictReplies`, with our rate limiter.
+
+    `replay` is ccxt's own binance class, its addresses turned to the replay market.
+    Raises ConfigurationError for an id that ccxt does not know.
+    """
+    # Imported here: it takes a second, which a command that needs no exchange should
+    # not pay.
+    import ccxt.async_support as ccxt
+
+    name = _REPLAYED_VENUE if settings.id == REPLAY else settings.id
+    if name not in ccxt.exchanges:
+        nearest = difflib.get_close_matches(name, [REPLAY, *ccxt.exchanges], n=3)
+        hint = f"; did you mean {', '.join(nearest)}?" if nearest else ""
+        raise ConfigurationError(
+            f"exchange.id: {settings.id!r} is neither `{REPLAY}` nor known to ccxt"
+            f"{hint}"
+        )
+    strict = type(f"Strict{name}", (StrictReplies, getattr(ccxt, name)), {})
+    client = strict(
+        {
+            "session": session,
+            "enableRateLimit": True,
+            "timeout": round(settings.request_timeout_seconds * 1000),
+        }
+    )
+    client.clock = clock
+    client.limiter = RateLimiter(
+        clock,
+        settings.budget_share * 60_000 / max(float(client.rateLimit), 1.0),
+        max_attempts=settings.max_attempts,
+        deadline_seconds=settings.call_deadline_seconds,
+        randomness=randomness,
+        host=settings.id,
+    )
+    # Copies of every reply that nobody reads, and a wait for websockets we never open.
+    client.enableLastHttpResponse = False
+    client.enableLastJsonResponse = False
+    client.enableLastResponseHeaders = False
+    client.timeout_on_exit = 0
+    # At DEBUG it would format every body into the log.
+    client.logger.setLevel(logging.WARNING)
+    if settings.id == REPLAY:
+        client.urls["api"] = redirect(client.urls["api"], replay_url)
+        client.options["fetchMarkets"] = {"types": ["spot"]}
+    return client
+
+
+def redirect(urls: Any, base_url: str) -> Any:
+    """`urls` (a text or nested dicts of them) below `base_url`, host kept as a folder.
+
+    ccxt tells venues of one house apart by the host in the address, so the replay
+    market is given it as the first path segment.
+    """
+    if isinstance(urls, dict):
+        return {key: redirect(url, base_url) for key, url in urls.items()}
+    return f"{base_url.rstrip('/')}/{str(urls).partition('://')[2]}"
+
+
+def require_url(settings: ExchangeSettings, replay_url: str | None) -> str:
+    """The replay market's address; empty for a real exchange.
+
+    Raises ConfigurationError where `replay` is asked for and no address is known.
+    """
+    if settings.id != REPLAY:
+        return ""
+    url = replay_url or settings.replay_url
+    if not url.startswith(("http://", "https://")):
+        raise ConfigurationError(
+            f"exchange.replay_url: {url!r} is no http:// or https:// address, "
+            "which `exchange.id: replay` needs"
+        )
+    return url

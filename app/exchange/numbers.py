@@ -1,0 +1,55 @@
+"""Numbers of a parsed reply, checked before they become ours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from app.core.exceptions import BadData
+
+
+def required(document: Mapping[str, Any], key: str) -> float:
+    """A finite number above 0; BadData otherwise."""
+    number = _finite(document.get(key), key)
+    if number is None or number <= 0:
+        raise BadData(f"{key} must be above 0, got {document.get(key)!r:.40}")
+    return number
+
+
+def optional(document: Mapping[str, Any], key: str) -> float | None:
+    """A finite number above 0, or None where it is absent or 0 (nothing there)."""
+    number = _finite(document.get(key), key)
+    if number is not None and number < 0:
+        raise BadData(f"{key} must not be below 0, got {number}")
+    return number or None
+
+
+def amount(document: Mapping[str, Any], key: str) -> float | None:
+    """A finite number of at least 0, or None where it is absent."""
+    number = _finite(document.get(key), key)
+    if number is not None and number < 0:
+        raise BadData(f"{key} must not be below 0, got {number}")
+    return number
+
+
+def finite(document: Mapping[str, Any], key: str) -> float:
+    """A finite number of any sign; BadData otherwise."""
+    number = _finite(document.get(key), key)
+    if number is None:
+        raise BadData(f"{key} is missing")
+    return number
+
+
+def _finite(value: Any, key: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        raise BadData(f"{key} must be a number, got {value}")
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BadData(f"{key} must be a number, got {value!r:.40}") from error
+    if not math.isfinite(number):
+        raise BadData(f"{key} must be finite, got {number}")
+    return number

@@ -1,0 +1,344 @@
+"""ExchangeService: everything the product asks of an exchange, in domain types."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from app.config.settings import ExchangeSettings
+from app.core.clock import Clock
+from app.core.exceptions import (
+    AppError,
+    BadData,
+    CorruptReply,
+    ExchangeRefused,
+)
+from app.domain.market import FundingRate, Market, OrderBook, Ticker
+from app.domain.timeframe import Timeframe
+from app.exchange.call_record import CallRecord, recording
+from app.exchange.candles import build_page
+from app.exchange.client import build_client, require_url
+from app.exchange.history import walk_history
+from app.exchange.moments import milliseconds_of, moment_of
+from app.exchange.normalise import (
+    funding_rate_from,
+    order_book_from,
+    ticker_from,
+    trade_from,
+)
+from app.exchange.rate_limiter import RateLimiter
+from app.exchange.replies import (
+    CandlePage,
+    CandleRequest,
+    RejectedItem,
+    TickerBatch,
+    TradePage,
+    reject,
+)
+from app.exchange.server_clock import UNKNOWN_SKEW, ServerClock
+from app.exchange.transport import open_session
+from app.exchange.universe import MarketList
+
+T = TypeVar("T")
+
+
+class ExchangeService:
+    """One exchange, through ccxt, for one process; use it with `async with`.
+
+    Every method raises our errors only: RateLimited, ExchangeUnavailable and
+    CorruptReply after retries within the call deadline, ExchangeRefused at once,
+    UnknownSymbol and BadData for what concerns one item. `exchange_id` is what
+    `cryptocurrencies.exchange` holds (`replay` for the replay market).
+    """
+
+    def __init__(
+        self,
+        settings: ExchangeSettings,
+        clock: Clock,
+        replay_url: str | None = None,
+        randomness: random.Random | None = None,
+    ) -> None:
+        self.exchange_id = settings.id
+        self._settings = settings
+        self._clock = clock
+        self._replay_url = require_url(settings, replay_url)
+        # Seeded per process, so that processes which fail together part ways.
+        self._randomness = randomness or random.Random(os.getpid())
+        self._server_clock = ServerClock(clock)
+        self._market_list = MarketList(self.exchange_id)
+        self._markets_at: float | None = None
+        self._tickers_at: float | None = None
+        self._tickers = TickerBatch()
+        self._client: Any = None
+        self._session: Any = None
+        self._slots = asyncio.Semaphore(settings.max_concurrent_requests)
+        self._markets_lock = asyncio.Lock()
+        self._tickers_lock = asyncio.Lock()
+        self._time_lock = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        settings = self._settings
+        self._session = open_session(
+            settings.max_body_bytes, settings.max_concurrent_requests
+        )
+        try:
+            self._client = build_client(
+                settings,
+                self._clock,
+                self._replay_url,
+                self._session,
+                self._randomness,
+            )
+        except BaseException:
+            await self._session.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._client.close()
+        await self._session.close()
+
+    @property
+    def rate_limiter(self) -> RateLimiter:
+        """Budget and cooldown of this exchange's host."""
+        limiter: RateLimiter = self._client.limiter
+        return limiter
+
+    async def server_time(self) -> datetime:
+        """The exchange's time, read now: never later than it is.
+
+        Where the venue does not tell it, our own less two seconds.
+        """
+        if not self._client.has["fetchTime"]:
+            self._server_clock.set(self._clock.now() - UNKNOWN_SKEW)
+            return self._server_clock.at()
+
+        async def ask() -> datetime:
+            reply = await self._client.fetch_time()
+            try:
+                return moment_of(reply, "server time")
+            except BadData as error:
+                raise CorruptReply(str(error)) from error
+
+        server_at, _ = await self._call("server time", ask)
+        self._server_clock.set(server_at)
+        return server_at
+
+    async def fetch_markets(self, force: bool = False) -> dict[str, Market]:
+        """All listed markets by symbol; asked again after `markets_ttl_seconds`."""
+        ttl = self._settings.markets_ttl_seconds
+        async with self._markets_lock:
+            if force or self._is_stale(self._markets_at, ttl):
+                await self._refresh_markets()
+        return dict(self._market_list.markets)
+
+    @property
+    def rejected_markets(self) -> tuple[RejectedItem, ...]:
+        """Entries of the last market list that could not be read."""
+        return self._market_list.rejected
+
+    async def fetch_market(self, symbol: str) -> Market:
+        """One market; UnknownSymbol names the nearest symbols."""
+        await self.fetch_markets()
+        return self._market_list.get(symbol)
+
+    async def fetch_tickers(self, symbols: Iterable[str] | None = None) -> TickerBatch:
+        """Tickers of the listed `symbols` (all, if None), in one request.
+
+        Asked again after `tickers_ttl_seconds`. A symbol the reply does not have is
+        absent; one that was refused is in `rejected`.
+        """
+        await self.fetch_markets()
+        async with self._tickers_lock:
+            ttl = self._settings.tickers_ttl_seconds
+            if self._is_stale(self._tickers_at, ttl):
+                self._tickers = await self._ask_tickers()
+                self._tickers_at = self._clock.monotonic()
+        if symbols is None:
+            return self._tickers
+        found = self._tickers.tickers
+        wanted = [symbol for symbol in symbols if symbol in found]
+        return TickerBatch({s: found[s] for s in wanted}, self._tickers.rejected)
+
+    async def fetch_candles(
+        self, symbol: str, timeframe: Timeframe, since: datetime, limit: int
+    ) -> CandlePage:
+        """One page of closed bars that open at or after `since`, at most `limit`.
+
+        A venue's own limit may make it shorter: `covered_until` says how far it
+        reaches. Closed is judged by the exchange's time when the request was sent.
+        """
+        await self.fetch_market(symbol)
+        self._require("fetchOHLCV", "candles")
+        if timeframe.value not in (self._client.timeframes or {timeframe.value: ""}):
+            raise ExchangeRefused(
+                f"{self.exchange_id} has no {timeframe} candles, only "
+                f"{', '.join(self._client.timeframes)}"
+            )
+        if limit < 1:
+            raise ValueError(f"limit must be at least 1, got {limit}")
+        await self._exchange_now()
+        limit = min(limit, self._page_limit(symbol))
+        since_ms = milliseconds_of(timeframe.ceil(since))
+        rows, record = await self._call(
+            f"candles {symbol} {timeframe}",
+            lambda: self._client.fetch_ohlcv(symbol, timeframe.value, since_ms, limit),
+        )
+        request = CandleRequest(symbol, timeframe, since, limit)
+        return build_page(request, rows, self._server_clock.at(record.sent_monotonic))
+
+    def fetch_history(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
+        page_limit: int = 1000,
+    ) -> AsyncGenerator[CandlePage, None]:
+        """Pages of the closed bars that open in [start, end), oldest first."""
+        return walk_history(self._fetch_page, symbol, timeframe, start, end, page_limit)
+
+    async def fetch_many(
+        self, requests: Sequence[CandleRequest]
+    ) -> list[tuple[CandleRequest, CandlePage | AppError]]:
+        """A page for each request, in their order; a failed one has its error."""
+
+        async def fetch(request: CandleRequest) -> CandlePage | AppError:
+            try:
+                return await self._fetch_page(request)
+            except AppError as error:
+                return error
+
+        if requests:
+            await self.fetch_markets()
+            await self._exchange_now()
+        pages = await asyncio.gather(*(fetch(request) for request in requests))
+        return list(zip(requests, pages, strict=True))
+
+    async def fetch_order_book(self, symbol: str, depth: int = 20) -> OrderBook:
+        """The best `depth` levels of each side; BadData if the book is impossible."""
+        await self.fetch_market(symbol)
+        now = await self._exchange_now()
+        book, _ = await self._call(
+            f"order book {symbol}", lambda: self._client.fetch_order_book(symbol, depth)
+        )
+        return order_book_from(book, symbol, depth, now)
+
+    async def fetch_trades(
+        self, symbol: str, since: datetime | None = None, limit: int = 500
+    ) -> TradePage:
+        """Public trades, oldest first: the last `limit`, or the first since `since`."""
+        await self.fetch_market(symbol)
+        self._require("fetchTrades", "trades")
+        now = await self._exchange_now()
+        since_ms = None if since is None else milliseconds_of(since)
+        reply, record = await self._call(
+            f"trades {symbol}",
+            lambda: self._client.fetch_trades(symbol, since_ms, limit),
+        )
+        trades, rejected = [], record.rejected
+        for entry in reply:
+            try:
+                trade = trade_from(entry, now)
+            except BadData as error:
+                raw = entry.get("info", entry)
+                rejected.append(reject(symbol, "trade", str(error), raw))
+                continue
+            if since is None or trade.at >= since:
+                trades.append(trade)
+        trades.sort(key=lambda trade: trade.at)
+        trades = trades[-limit:] if since is None else trades[:limit]
+        return TradePage(tuple(trades), tuple(rejected))
+
+    async def fetch_funding_rate(self, symbol: str) -> FundingRate | None:
+        """The current funding rate; None where the venue or market has none."""
+        await self.fetch_market(symbol)
+        if not self._client.has["fetchFundingRate"]:
+            return None
+        if not self._client.market(symbol).get("swap"):
+            return None
+        now = await self._exchange_now()
+        reply, _ = await self._call(
+            f"funding rate {symbol}", lambda: self._client.fetch_funding_rate(symbol)
+        )
+        return funding_rate_from(reply, symbol, now)
+
+    async def _fetch_page(self, request: CandleRequest) -> CandlePage:
+        return await self.fetch_candles(
+            request.symbol, request.timeframe, request.since, request.limit
+        )
+
+    async def _ask_tickers(self) -> TickerBatch:
+        self._require("fetchTickers", "tickers of all markets in one call")
+        now = await self._exchange_now()
+        reply, record = await self._call("tickers", self._client.fetch_tickers)
+        tickers: dict[str, Ticker] = {}
+        rejected = record.rejected
+        for entry in reply.values():
+            symbol = entry.get("symbol")
+            # ccxt makes up a symbol for ids that are not in the market list.
+            if symbol not in self._market_list.markets:
+                continue
+            try:
+                tickers[symbol] = ticker_from(entry, now)
+            except BadData as error:
+                raw = entry.get("info", entry)
+                rejected.append(reject(symbol, "ticker", str(error), raw))
+        if not tickers and not rejected:
+            raise CorruptReply(
+                f"{self.exchange_id}: the reply has no ticker of any of the "
+                f"{len(self._market_list.markets)} listed markets"
+            )
+        return TickerBatch(tickers, tuple(rejected))
+
+    async def _refresh_markets(self) -> None:
+        async def ask() -> tuple[list[Any], bool]:
+            unified = [m for m in await self._client.fetch_markets() if m is not None]
+            return unified, self._market_list.offer(unified, self._client.precisionMode)
+
+        (unified, accepted), _ = await self._call("market list", ask)
+        if accepted:
+            good = self._market_list.markets
+            self._client.set_markets([m for m in unified if m["symbol"] in good])
+        self._markets_at = self._clock.monotonic()
+
+    async def _exchange_now(self) -> datetime:
+        async with self._time_lock:
+            if not self._server_clock.is_fresh:
+                await self.server_time()
+        return self._server_clock.at()
+
+    async def _call(
+        self, what: str, operation: Callable[[], Awaitable[T]]
+    ) -> tuple[T, CallRecord]:
+        """Run one ccxt call within slots, budget, retries and deadline."""
+        what = f"{self.exchange_id} {what}"
+
+        async def attempt() -> tuple[T, CallRecord]:
+            with recording() as record:
+                return await operation(), record
+
+        async with self._slots:
+            return await self.rate_limiter.call(attempt, what)
+
+    def _require(self, feature: str, name: str) -> None:
+        if not self._client.has.get(feature):
+            raise ExchangeRefused(f"{self.exchange_id} does not offer {name}")
+
+    def _page_limit(self, symbol: str) -> int:
+        """Most bars a page of this venue holds, as far as ccxt knows."""
+        limit = self._client.feature_value(symbol, "fetchOHLCV", "limit")
+        return limit if isinstance(limit, int) and limit > 0 else 1000
+
+    def _is_stale(self, read_at: float | None, ttl_seconds: float) -> bool:
+        return read_at is None or self._clock.monotonic() - read_at > ttl_seconds

@@ -1,0 +1,175 @@
+"""The few methods laid over a ccxt exchange class so that it fails honestly.
+
+Unmodified, ccxt reads HTML, an empty body, a truncated document and `null` as "no
+data", loses a whole batch for one bad item, drops `Retry-After` and spends the budget
+of the whole address. Signing, endpoints and parsing stay ccxt's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app.core.clock import Clock
+from app.core.exceptions import AppError, CorruptReply
+from app.exchange.call_record import current_record
+from app.exchange.errors import describe, error_for_status
+from app.exchange.rate_limiter import RateLimiter
+from app.exchange.replies import reject
+
+
+class RawRows(list[Any]):
+    """Parsed candle rows that remember the raw row each came from."""
+
+    raw: list[Any]
+
+
+class StrictReplies:
+    """Mixed in before a `ccxt.async_support` class, whose methods it narrows."""
+
+    limiter: RateLimiter
+    clock: Clock
+
+    async def throttle(self, cost: float | None = None) -> None:
+        """Spend ccxt's own cost of the endpoint from our budget, not from ccxt's."""
+        await self.limiter.spend(1.0 if cost is None else float(cost))
+
+    async def fetch(
+        self,
+        url: str,
+        method: str = "GET",
+        headers: Any = None,
+        body: Any = None,
+    ) -> Any:
+        current_record().sent_monotonic = self.clock.monotonic()
+        reply = await super().fetch(url, method, headers, body)  # type: ignore[misc]
+        if not isinstance(reply, dict | list):
+            raise CorruptReply(
+                f"{_path(url)}: the reply is no JSON document, "
+                f"it begins {describe(str(reply)[:60])!r}"
+            )
+        return reply
+
+    def parse_json(self, http_response: str) -> Any:
+        """The document, or None: `fetch` judges once the status code is known."""
+        try:
+            return self.on_json_response(http_response)  # type: ignore[attr-defined]
+        except (ValueError, RecursionError):
+            return None
+
+    def handle_errors(
+        self,
+        code: int,
+        reason: str,
+        url: str,
+        method: str,
+        headers: Mapping[str, str],
+        body: str,
+        response: Any,
+        request_headers: Any,
+        request_body: Any,
+    ) -> Any:
+        error = error_for_status(code, headers, _path(url), body, self.clock.now())
+        if error is not None:
+            raise error
+        return super().handle_errors(  # type: ignore[misc]
+            code,
+            reason,
+            url,
+            method,
+            headers,
+            body,
+            response,
+            request_headers,
+            request_body,
+        )
+
+    def parse_market(self, market: Any) -> Any:
+        parse = super().parse_market  # type: ignore[misc]
+        return _guarded("market", market, lambda: parse(market), None)
+
+    def parse_ticker(self, ticker: Any, market: Any = None) -> Any:
+        parse = super().parse_ticker  # type: ignore[misc]
+        # ccxt leaves entries without a symbol out of the batch it returns.
+        nobody = {"symbol": None, "info": ticker}
+        return _guarded("ticker", ticker, lambda: parse(ticker, market), nobody)
+
+    def parse_trades(
+        self,
+        trades: Any,
+        market: Any = None,
+        since: int | None = None,
+        limit: int | None = None,
+        params: Any = None,
+    ) -> list[Any]:
+        parse = super().parse_trades  # type: ignore[misc]
+        parsed: list[Any] = []
+        for trade in _items(trades, "trades"):
+            one = [trade]
+            parsed += _guarded(
+                "trade", trade, lambda: parse(one, market, None, None, params or {}), ()
+            )
+        return parsed
+
+    def parse_ohlcvs(
+        self,
+        ohlcvs: Any,
+        market: Any = None,
+        timeframe: str = "1m",
+        since: int | None = None,
+        limit: int | None = None,
+        tail: bool = False,
+    ) -> RawRows:
+        """Rows in the order of the reply, bad ones included: the caller judges them."""
+        parse = self.parse_ohlcv  # type: ignore[attr-defined]
+        rows = RawRows()
+        rows.raw = _items(ohlcvs, "candles")
+        for raw in rows.raw:
+            try:
+                rows.append(parse(raw, market))
+            except Exception:
+                rows.append(None)
+        return rows
+
+    def parse_order_book(
+        self, orderbook: Any, symbol: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        keys = list(args[1:3]) + ["bids", "asks"][len(args[1:3]) :]
+        for default, key in zip(("bids", "asks"), keys, strict=True):
+            key = kwargs.get(f"{default}Key", key)
+            if not isinstance(_get(orderbook, key), list):
+                raise CorruptReply(f"order book of {symbol}: it has no list {key!r}")
+        return super().parse_order_book(  # type: ignore[misc]
+            orderbook, symbol, *args, **kwargs
+        )
+
+
+def _guarded(
+    what: str, raw: Any, parse: Callable[[], Any], instead: Any
+) -> Any:  # noqa: ANN401 - ccxt's own shapes
+    """`parse()`, or `instead` and a note in the call's record if it cannot be done."""
+    try:
+        return parse()
+    except AppError:
+        raise
+    except Exception as error:
+        rule = f"unreadable: {type(error).__name__}: {describe(error)}"
+        name = _get(raw, "symbol")
+        current_record().rejected.append(
+            reject(name if isinstance(name, str) else "", what, rule, raw)
+        )
+        return instead
+
+
+def _items(reply: Any, what: str) -> list[Any]:
+    if not isinstance(reply, list):
+        raise CorruptReply(f"{what}: a list was asked for, not {type(reply).__name__}")
+    return reply
+
+
+def _get(document: Any, key: Any) -> Any:
+    return document.get(key) if isinstance(document, dict) else None
+
+
+def _path(url: str) -> str:
+    return url.partition("?")[0]

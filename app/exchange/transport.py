@@ -1,0 +1,110 @@
+"""HTTP session whose replies are bounded in size and free of absurd numerals."""
+
+from __future__ import annotations
+
+import re
+import ssl
+
+import aiohttp
+
+from app.core.exceptions import CorruptReply
+
+MAX_DIGITS = 100
+
+# Every byte that may stand in a numeral becomes `0`, `e` or `-`, others a blank, so
+# that one substring search over the reply finds what no honest number contains.
+_NUMERAL_BYTES = bytes(
+    (
+        ord("0")
+        if chr(code) in "0123456789."
+        else ord("e") if chr(code) in "eE" else ord("-") if chr(code) in "+-" else 32
+    )
+    for code in range(256)
+)
+_SUSPICIOUS = (b"0" * (MAX_DIGITS + 1), b"0e0000", b"0e-0000")
+_NUMERAL = rb"[+-]?(?:[0-9.]{101,}(?:[eE][+-]?[0-9]*)?|[0-9.]+[eE][+-]?[0-9]{4,})"
+_ABSURD = re.compile(
+    rb'"(?P<quoted>' + _NUMERAL + rb')"'
+    rb"|(?<=[\[:,\s])(?P<bare>" + _NUMERAL + rb")(?=\s*[,\]}])"
+)
+
+
+def defuse_numerals(body: bytes) -> bytes:
+    """Replace numerals of over 100 digits or a 4-digit exponent by a quoted note.
+
+    ccxt computes with such a number exactly: `1e30000000` costs it over 10 seconds of
+    CPU. The note is no number, so that only the item which carries it is refused.
+    """
+    shape = body.translate(_NUMERAL_BYTES)
+    if not any(mark in shape for mark in _SUSPICIOUS):
+        return body
+    return _ABSURD.sub(_note, body)
+
+
+def _note(match: re.Match[bytes]) -> bytes:
+    numeral = match["quoted"] or match["bare"]
+    return b'"refused numeral ' + numeral[:40] + b'"'
+
+
+class BoundedResponse(aiohttp.ClientResponse):
+    """A response that stops reading at `max_body_bytes`, counted uncompressed."""
+
+    max_body_bytes = 16 * 1024 * 1024
+
+    async def text(self, encoding: str | None = None, errors: str = "strict") -> str:
+        """The body as text.
+
+        Raises CorruptReply as soon as the body is known to be too long; the
+        connection is then closed, so the rest is never received.
+        """
+        if (self.content_length or 0) > self.max_body_bytes:
+            raise self._too_long(f"announces {self.content_length}")
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in self.content.iter_any():
+            size += len(chunk)
+            if size > self.max_body_bytes:
+                raise self._too_long("sends more")
+            chunks.append(chunk)
+        try:
+            return defuse_numerals(b"".join(chunks)).decode(encoding or "utf-8", errors)
+        finally:
+            self.release()
+
+    def _too_long(self, what: str) -> CorruptReply:
+        self.close()
+        return CorruptReply(
+            f"{self.url.host}{self.url.path}: the reply {what} bytes, "
+            f"at most {self.max_body_bytes} are read"
+        )
+
+
+def open_session(max_body_bytes: int, connections: int) -> aiohttp.ClientSession:
+    """A session for ccxt: certificates from certifi, bounded replies."""
+    import certifi
+
+    response_class = type(
+        "BoundedResponse", (BoundedResponse,), {"max_body_bytes": max_body_bytes}
+    )
+    connector = aiohttp.TCPConnector(
+        ssl=ssl.create_default_context(cafile=certifi.where()), limit=connections
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        response_class=response_class,
+        middlewares=(_refuse_redirects,),
+    )
+
+
+async def _refuse_redirects(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """A redirect could lead anywhere, a private address included."""
+    response = await handler(request)
+    if 300 <= response.status < 400:
+        response.close()
+        raise CorruptReply(
+            f"{request.url.host}{request.url.path}: status {response.status}, "
+            "redirects are not followed"
+        )
+    return response
