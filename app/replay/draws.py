@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from zlib import crc32
 
 import numpy as np
@@ -10,10 +11,11 @@ import numpy as np
 def generator(seed: int, name: str, purpose: str, index: int) -> np.random.Generator:
     """A generator that depends on its four keys alone.
 
-    Philox is counter based, so two keys never share a stream.
+    Philox is keyed by 128 bits, so two keys never share a stream.
     """
-    keys = (seed, crc32(name.encode()), crc32(purpose.encode()), index)
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(keys)))
+    text = f"{seed}|{name}|{purpose}|{index}".encode()
+    key = int.from_bytes(blake2b(text, digest_size=16).digest(), "little")
+    return np.random.Generator(np.random.Philox(key=key))
 
 
 def chance(seed: int, name: str, purpose: str, index: int) -> float:

@@ -71,7 +71,7 @@ class SymbolPath:
         if spec.role is Role.WILD:
             minute = np.arange(day * MINUTES, (day + 1) * MINUTES + 1)
             log_price += _PUMP_HEIGHT * np.sin(2 * np.pi * minute / _PUMP_MINUTES)
-        sigma = np.hypot(spec.beta * factor.sigma, own.sigma)
+        sigma = np.sqrt((spec.beta * factor.sigma) ** 2 + own.sigma**2)
         # 1. Which minutes trade. The last always does, so that days join.
         traded = np.ones(MINUTES, dtype=bool)
         if spec.role is Role.ILLIQUID:
@@ -84,14 +84,15 @@ class SymbolPath:
         rows[:, 0] = day * DAY_MS + np.arange(MINUTES) * MINUTE_MS
         rows[:, 1:5] = _prices(log_price, sigma * traded, rng, spec.price_decimals)
         # 3. Volumes: more when volatile, when moving, and in the busy hours.
-        moved = np.abs(np.diff(log_price)) / sigma
+        pull = np.diff(log_price) / sigma
         usual = spec.daily_volume / MINUTES * _DAILY_CYCLE / np.mean(traded)
         typical = np.sqrt(
             (spec.beta * _MARKET_VOLATILITY) ** 2 + spec.volatility**2
         ) / np.sqrt(MINUTES)
         noise = np.exp(0.45 * rng.standard_normal(MINUTES) - 0.1)
-        turnover = usual * (sigma / typical) ** 0.8 * noise * (0.55 + 0.55 * moved)
-        rows[:, 5:] = _volumes(rows, turnover, np.diff(log_price) / sigma, rng, spec)
+        wild = np.sqrt(sigma / typical)
+        turnover = usual * wild * np.sqrt(wild) * noise * (0.55 + 0.55 * np.abs(pull))
+        rows[:, 5:] = _volumes(rows, turnover, pull, rng, spec)
         rows[~traded, 5:] = 0
         return rows
 
@@ -122,10 +123,17 @@ def _prices(
     reach = np.sqrt((close - opened) ** 2 - 2 * sigma**2 * np.log(chances))
     middle = opened + close
     scale = 10.0**decimals
-    raw = np.stack((opened, (middle + reach[0]) / 2, (middle - reach[1]) / 2, close))
-    ticks: Rows = np.maximum(np.rint(np.exp(raw) * scale), 1).astype(np.int64).T
-    ticks[:, 1] = ticks.max(axis=1)
-    ticks[:, 2] = ticks.min(axis=1)
+    ticks = np.empty((MINUTES, 4), dtype=np.int64)
+    closes = np.rint(np.exp(log_price) * scale)
+    ticks[:, 0], ticks[:, 3] = closes[:-1], closes[1:]
+    ticks[:, 1] = np.rint(np.exp((middle + reach[0]) / 2) * scale)
+    ticks[:, 2] = np.rint(np.exp((middle - reach[1]) / 2) * scale)
+    # Rounding may leave an extreme a tick inside; a price is at least one tick.
+    np.maximum(ticks, 1, out=ticks)
+    body_high = np.maximum(ticks[:, 0], ticks[:, 3])
+    body_low = np.minimum(ticks[:, 0], ticks[:, 3])
+    ticks[:, 1] = np.maximum(ticks[:, 1], body_high)
+    ticks[:, 2] = np.minimum(ticks[:, 2], body_low)
     return ticks
 
 
@@ -140,12 +148,13 @@ def _volumes(
     price = rows[:, 4] / 10.0**spec.price_decimals
     lots = np.rint(turnover / price * 10.0**spec.lot_decimals)
     volume = np.maximum(lots, 1).astype(np.int64)
-    quote = rows[:, 1:5].sum(axis=1) * volume // 4
+    mean = (rows[:, 1] + rows[:, 2] + rows[:, 3] + rows[:, 4]) >> 2
+    quote = mean * volume
     ticket = 40.0 + np.sqrt(spec.daily_volume) / 40
     spread = np.exp(0.25 * rng.standard_normal(MINUTES))
     trades = np.clip(np.rint(turnover / ticket * spread), 1, volume).astype(np.int64)
     share = 0.5 + 0.2 * np.tanh(pull) + 0.08 * rng.standard_normal(MINUTES)
-    share = np.clip(share, 0.02, 0.98)
-    taker = np.floor(volume * share).astype(np.int64)
-    taker_quote = np.floor(quote * share).astype(np.int64)
+    share = np.minimum(np.maximum(share, 0.02), 0.98)
+    taker = (volume * share).astype(np.int64)
+    taker_quote = mean * taker
     return np.stack((volume, quote, trades, taker, taker_quote), axis=1)

@@ -19,6 +19,7 @@ from app.replay.control import add_control_routes
 from app.replay.door import Door
 from app.replay.faults import FaultBook
 from app.replay.limits import WeightLimiter
+from app.replay.recording import RecordedMarket
 from app.replay.request_log import RequestLog
 from app.replay.simulated import SimulatedMarket
 from app.replay.source import MarketSource
@@ -31,6 +32,8 @@ STATE_FILE = "replay_clock.json"
 
 def build_source(settings: ReplaySettings) -> MarketSource:
     """The market that `settings` describe; raises `ConfigurationError`."""
+    if settings.recording:
+        return RecordedMarket(settings)
     return SimulatedMarket(settings)
 
 
