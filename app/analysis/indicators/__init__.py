@@ -1,0 +1,1 @@
+"""Indicators, one class each, grouped by what they measure."""

@@ -1,0 +1,39 @@
+"""Volume: how much a bar traded next to the bars before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import talib
+
+from app.analysis.window import CandleWindow, FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeRatio:
+    """Volume of a bar over the mean of the `period` bars before it.
+
+    The bar itself is left out of its own yardstick. Where those bars traded nothing
+    there is no yardstick and the ratio is 0: no volume was confirmed.
+    """
+
+    period: int = 20
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (f"volume_ratio_{self.period}",)
+
+    @property
+    def bars_needed(self) -> int:
+        return self.period + 1
+
+    def series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
+        ratio = np.full(len(window), np.nan)
+        if len(window) > self.period:
+            mean = talib.SMA(window.volume, self.period)[self.period - 1 : -1]
+            traded = window.volume[self.period :]
+            ratio[self.period :] = np.divide(
+                traded, mean, out=np.zeros_like(traded), where=mean > 0
+            )
+        return (ratio,)
