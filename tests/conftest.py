@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ("tests.database_fixtures",)
+
 _SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

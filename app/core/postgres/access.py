@@ -1,0 +1,160 @@
+"""One door to the database: the configured server, or the embedded one."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg2
+import structlog
+
+from app.config.settings import DatabaseSettings
+from app.core.clock import Clock, SystemClock
+from app.core.exceptions import ConfigurationError, DatabaseUnavailable, StorageFull
+from app.core.postgres.binaries import find_binaries
+from app.core.postgres.connection_file import (
+    DATABASE,
+    HOST,
+    OWNER_ROLE,
+    find_connection,
+)
+from app.core.postgres.identity import Identity, identity_of_owner, server_identity
+from app.core.postgres.location import ServerLocation, choose_location
+from app.core.postgres.owner_lock import OwnerLock
+from app.core.postgres.server import EmbeddedServer
+
+_ATTACH_SECONDS = 60.0
+_POLL_SECONDS = 0.1
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAccess:
+    """How to reach the database.
+
+    `server` is set where this process started the embedded server and so owns it;
+    everywhere else nothing needs stopping.
+    """
+
+    url: str = field(repr=False)
+    server: EmbeddedServer | None = None
+
+    @property
+    def owned(self) -> bool:
+        """Whether this process started the server."""
+        return self.server is not None
+
+
+@contextmanager
+def database_access(
+    settings: DatabaseSettings, state_directory: Path
+) -> Iterator[DatabaseAccess]:
+    """Access to the database, for as long as the block lasts.
+
+    With `database.url` set nothing is started. Otherwise the embedded server that
+    another process runs is used, or one is started, and stopped at the end.
+
+    Raises ConfigurationError, StorageFull or DatabaseUnavailable with the reason.
+    """
+    url = settings.url.get_secret_value()
+    if url:
+        yield DatabaseAccess(url)
+        return
+    identity = server_identity()
+    location = choose_location(settings.data_directory, state_directory, identity)
+    access = connect_or_start(location, identity)
+    try:
+        yield access
+    finally:
+        if access.server is not None:
+            access.server.stop()
+
+
+def connect_or_start(
+    location: ServerLocation,
+    identity: Identity,
+    *,
+    server_settings: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+) -> DatabaseAccess:
+    """Attach to the server another process owns here, or start one and own it.
+
+    Waits for an owner that is still starting its server; becomes the owner if that
+    one dies meanwhile. The caller stops a server it owns (`DatabaseAccess.server`).
+
+    Raises ConfigurationError, StorageFull or DatabaseUnavailable with the reason.
+    """
+    clock = clock or SystemClock()
+    lock = OwnerLock(location.lock_file)
+    give_up_at = clock.monotonic() + _ATTACH_SECONDS
+    with _clear_file_errors(location):
+        while clock.monotonic() < give_up_at:
+            if lock.acquire():
+                return _start(location, identity, lock, server_settings)
+            attached = _find_running(location)
+            if attached is not None:
+                return attached
+            clock.wait(threading.Event(), _POLL_SECONDS)
+    raise DatabaseUnavailable(
+        f"another process holds {location.lock_file}, but its PostgreSQL did not "
+        f"answer within {_ATTACH_SECONDS:g} s; see {location.log_file}"
+    )
+
+
+def _start(
+    location: ServerLocation,
+    identity: Identity,
+    lock: OwnerLock,
+    server_settings: Mapping[str, str] | None,
+) -> DatabaseAccess:
+    try:
+        if location.data.exists():
+            identity = identity_of_owner(location.data, identity)
+        server = EmbeddedServer(
+            location, identity, find_binaries(identity), lock, server_settings
+        )
+        server.start()
+    except BaseException:
+        lock.release()
+        raise
+    return DatabaseAccess(server.url, server)
+
+
+def _find_running(location: ServerLocation) -> DatabaseAccess | None:
+    connection = find_connection(location.connection_file)
+    if connection is None:
+        return None  # its owner is about to write it
+    try:
+        psycopg2.connect(
+            host=HOST,
+            port=connection.port,
+            user=OWNER_ROLE,
+            password=connection.password,
+            dbname=DATABASE,
+            connect_timeout=2,
+        ).close()
+    except psycopg2.OperationalError:
+        return None
+    _log.info("postgres_attached", port=connection.port)
+    return DatabaseAccess(connection.url())
+
+
+@contextmanager
+def _clear_file_errors(location: ServerLocation) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or location.directory
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(
+                f"no space left for {where}: free some, or choose another "
+                "database.data_directory"
+            ) from error
+        raise ConfigurationError(
+            f"the embedded PostgreSQL cannot use {where}: {error.strerror}. Choose "
+            "another database.data_directory, or set DATABASE_URL"
+        ) from error
