@@ -91,7 +91,7 @@ class CandleWindow:
             months = self.open_at[[0, -1]].astype("datetime64[M]").astype(np.int64)
             expected = int(months[1] - months[0]) + 1
         else:
-            span = int(self.open_at[-1] - self.open_at[0])
+            span = int((self.open_at[-1] - self.open_at[0]).astype(np.int64))
             expected = span // _step_us(self.timeframe) + 1
         return expected - len(self)
 

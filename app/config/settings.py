@@ -125,8 +125,8 @@ class FilterSettings(Section):
     )
     symbols: tuple[str, ...] = Field(
         (),
-        description="Admit exactly these symbols and skip every other rule; empty: "
-        "use the rules.",
+        description="Admit exactly these symbols, as long as they trade, and skip "
+        "every other rule; empty: use the rules.",
     )
     exclude_symbols: tuple[str, ...] = Field((), description="Never admit these.")
     min_quote_volume_24h: float = Field(
@@ -203,7 +203,7 @@ class SnapshotSettings(Section):
         20, ge=1, le=1000, description="Order book levels read per side."
     )
     window_bars: int = Field(
-        300, ge=50, le=5000, description="Closed bars the indicators see."
+        400, ge=50, le=5000, description="Closed bars the indicators see."
     )
 
 
@@ -215,7 +215,11 @@ class MomentumSettings(Section):
         Timeframe.M5, description="Time frame whose closes are judged."
     )
     window_bars: int = Field(
-        300, ge=60, le=5000, description="Closed bars handed to the strategy."
+        400,
+        ge=60,
+        le=5000,
+        description="Closed bars handed to the strategy; an EMA of 50 bars needs 396 "
+        "to differ by less than 1e-6 from one on all history.",
     )
     rsi_period: int = Field(14, ge=2, le=200, description="RSI length in bars.")
     rsi_min: float = Field(
