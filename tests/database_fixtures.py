@@ -18,7 +18,8 @@ from psycopg2 import sql
 from sqlalchemy import make_url
 
 from app.config.settings import DatabaseSettings
-from app.core.database import Database, parse_url
+from app.core.database import Database
+from app.core.database_url import parse_url
 from app.core.postgres.access import connect_or_start
 from app.core.postgres.connection_file import OWNER_ROLE
 from app.core.postgres.identity import server_identity

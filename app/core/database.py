@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 
 import sqlalchemy
 import structlog
-from sqlalchemy import URL, Connection, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import URL, Connection, create_engine, event, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.stop import stop_after_attempt, stop_when_event_set
@@ -21,18 +23,14 @@ from tenacity.stop import stop_after_attempt, stop_when_event_set
 from app.config.settings import DatabaseSettings
 from app.core.clock import Clock, SystemClock
 from app.core.database_errors import MIGRATE_HINT, translated_errors
+from app.core.database_url import describe, parse_url
 from app.core.deadline import (
     GuardedConnection,
     cut_statements,
     find_block_deadline,
     statement_deadline,
 )
-from app.core.exceptions import (
-    ConfigurationError,
-    DatabaseUnavailable,
-    SchemaMismatch,
-    WriteConflict,
-)
+from app.core.exceptions import DatabaseUnavailable, SchemaMismatch, WriteConflict
 
 T = TypeVar("T")
 
@@ -76,6 +74,7 @@ class Database:
             pool_pre_ping=True,
             hide_parameters=True,
         )
+        _limit_ping(self.engine, settings.connect_timeout_seconds)
         event.listen(self.engine, "begin", _apply_block_deadline)
         self.session_factory = sessionmaker(self.engine, expire_on_commit=False)
 
@@ -217,41 +216,23 @@ class Database:
         return self._jitter.uniform(0.0, ceiling)
 
 
-def parse_url(url: str, password: str = "") -> URL:
-    """A SQLAlchemy URL for psycopg2; `password` counts where the URL has none.
-
-    Takes `postgresql://`, `postgres://` and `postgresql+psycopg2://`. Raises
-    ConfigurationError for anything else, without repeating the URL, which may hold
-    a password.
-    """
-    example = "expected for example postgresql://user@host:5432/name"
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        raise ConfigurationError(f"database.url is not a URL: {example}")
-    if scheme not in ("postgresql", "postgres", "postgresql+psycopg2"):
-        raise ConfigurationError(f"database.url: unknown scheme {scheme!r}: {example}")
-    try:
-        parsed = make_url(f"postgresql+psycopg2://{rest}")
-    except (ArgumentError, ValueError):
-        # Their messages quote the URL.
-        raise ConfigurationError(f"database.url cannot be read: {example}") from None
-    if not parsed.password and password:
-        parsed = parsed.set(password=password)
-    return parsed
-
-
-def describe(url: URL) -> str:
-    """Server and database for messages: no password."""
-    host = url.host or "local socket"
-    return f"PostgreSQL {host}:{url.port or 5432}/{url.database or ''}"
-
-
 def _milliseconds(seconds: float) -> int:
     return max(1, round(seconds * 1000))
 
 
 def _server_limit(deadline_seconds: float) -> int:
     return _milliseconds(deadline_seconds * _SERVER_SHARE)
+
+
+def _limit_ping(engine: Engine, seconds: float) -> None:
+    """A pooled connection that does not answer as fast as a new one would is dead."""
+    ping = engine.dialect.do_ping
+
+    def quick_ping(connection: DBAPIConnection) -> bool:
+        with statement_deadline(seconds):
+            return ping(connection)
+
+    engine.dialect.do_ping = quick_ping  # type: ignore[method-assign, assignment]
 
 
 def _apply_block_deadline(connection: Connection) -> None:
