@@ -104,7 +104,7 @@ class RegimeProcess:
         shocks = rng.standard_normal(_BLOCK_HOURS + 48)
         memory = 0.9 ** np.arange(49)
         slow = np.convolve(shocks, memory, mode="valid") * np.sqrt(1 - 0.81)
-        hourly = np.exp(0.32 * slow - 0.05)
+        hourly = np.exp(0.45 * slow - 0.1)
         midnights = self._noise * rng.standard_normal(BLOCK_DAYS)
         return _Block(
             knots, levels, _AGITATION[kinds], np.append(hourly, hourly[-1]), midnights
