@@ -1,39 +1,44 @@
 """Validated, frozen settings: one class a section, one description a key.
 
-`docs/configuration.md` is generated from this file.
+`docs/configuration.md` and `config.yaml.example` are generated from these classes.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
+from app.config.replay_settings import FaultSettings, ReplaySettings
+from app.config.section import AwareDatetime, Fraction, Section
+from app.config.trading_settings import (
+    MomentumSettings,
+    RiskSettings,
+    SimulationSettings,
+    StrategiesSettings,
+    TakeProfitStage,
+)
 from app.domain.timeframe import Timeframe
 
-
-def _aware(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise ValueError("a time needs a zone, for example 2025-01-06T00:00:00Z")
-    return moment
-
-
-AwareDatetime = Annotated[datetime, AfterValidator(_aware)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """Base of every section: frozen, unknown keys refused, inputs never echoed."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        allow_inf_nan=False,
-        validate_default=True,
-    )
+__all__ = [
+    "ApplicationSettings",
+    "AwareDatetime",
+    "CollectorSettings",
+    "DatabaseSettings",
+    "ExchangeSettings",
+    "FaultSettings",
+    "FilterSettings",
+    "Fraction",
+    "MomentumSettings",
+    "ReplaySettings",
+    "RiskSettings",
+    "Section",
+    "Settings",
+    "SimulationSettings",
+    "SnapshotSettings",
+    "StrategiesSettings",
+    "TakeProfitStage",
+]
 
 
 class ExchangeSettings(Section):
@@ -151,6 +156,15 @@ class FilterSettings(Section):
         100, ge=1, le=5000, description="The most markets admitted, by volume."
     )
 
+    @model_validator(mode="after")
+    def _volatility_is_a_range(self) -> Self:
+        if self.min_volatility_24h >= self.max_volatility_24h:
+            raise ValueError(
+                f"filter.min_volatility_24h: {self.min_volatility_24h} is not below "
+                f"filter.max_volatility_24h ({self.max_volatility_24h})"
+            )
+        return self
+
 
 class CollectorSettings(Section):
     """What the collector stores."""
@@ -187,6 +201,21 @@ class CollectorSettings(Section):
     )
     page_limit: int = Field(1000, ge=1, le=1000, description="Bars per request.")
 
+    @model_validator(mode="after")
+    def _each_timeframe_once(self) -> Self:
+        for timeframe in self.timeframes:
+            if self.timeframes.count(timeframe) > 1:
+                raise ValueError(f"collector.timeframes: {timeframe} is listed twice")
+        return self
+
+    tail_grace_seconds: float = Field(
+        300.0,
+        ge=0,
+        le=86_400,
+        description="How long after its close a bar may still be late before its slot "
+        "is recorded as a gap.",
+    )
+
 
 class SnapshotSettings(Section):
     """What the snapshotter stores."""
@@ -204,119 +233,6 @@ class SnapshotSettings(Section):
     )
     window_bars: int = Field(
         400, ge=50, le=5000, description="Closed bars the indicators see."
-    )
-
-
-class MomentumSettings(Section):
-    """Rules of `MomentumStrategy`."""
-
-    enabled: bool = Field(True, description="Whether the strategy runs.")
-    timeframe: Timeframe = Field(
-        Timeframe.M5, description="Time frame whose closes are judged."
-    )
-    window_bars: int = Field(
-        400,
-        ge=60,
-        le=5000,
-        description="Closed bars handed to the strategy; an EMA of 50 bars needs 396 "
-        "to differ by less than 1e-6 from one on all history.",
-    )
-    rsi_period: int = Field(14, ge=2, le=200, description="RSI length in bars.")
-    rsi_min: float = Field(
-        52.0, ge=0, le=100, description="Long entries need an RSI above this."
-    )
-    rsi_max: float = Field(
-        75.0, ge=0, le=100, description="... and below this (not overbought)."
-    )
-    macd_fast: int = Field(12, ge=2, le=200, description="Fast EMA of MACD.")
-    macd_slow: int = Field(26, ge=3, le=400, description="Slow EMA of MACD.")
-    macd_signal: int = Field(9, ge=2, le=200, description="Signal EMA of MACD.")
-    volume_period: int = Field(
-        20, ge=2, le=500, description="Bars of the volume average."
-    )
-    min_volume_ratio: float = Field(
-        1.1, ge=0, description="Bar volume over its average, at least."
-    )
-    trend_fast: int = Field(20, ge=2, le=400, description="Fast EMA of the trend.")
-    trend_slow: int = Field(50, ge=3, le=1000, description="Slow EMA of the trend.")
-    atr_period: int = Field(14, ge=2, le=200, description="ATR length in bars.")
-    stop_atr: float = Field(
-        1.5, gt=0, le=20, description="Stop distance in ATRs from the entry."
-    )
-    min_confidence: float = Field(
-        0.55, ge=0, le=1, description="Signals below this are refused."
-    )
-
-
-class StrategiesSettings(Section):
-    """One subsection a strategy."""
-
-    momentum: MomentumSettings = MomentumSettings()
-
-
-class RiskSettings(Section):
-    """How much is risked, and when no more is."""
-
-    risk_per_trade: float = Field(
-        0.01, gt=0, le=0.2, description="Part of equity lost if the stop is hit."
-    )
-    max_open_positions: int = Field(
-        8, ge=1, le=1000, description="Simulated positions open at once."
-    )
-    max_position_fraction: float = Field(
-        0.25, gt=0, le=1, description="Largest position value over equity."
-    )
-    min_notional: float = Field(
-        10.0, ge=0, description="Smallest position value, in the quote currency."
-    )
-
-
-class TakeProfitStage(Section):
-    """One stage of profit taking."""
-
-    r_multiple: float = Field(
-        ..., gt=0, le=100, description="Distance from entry, in initial risks (R)."
-    )
-    fraction: float = Field(
-        ..., gt=0, le=1, description="Part of the initial quantity sold there."
-    )
-
-
-class SimulationSettings(Section):
-    """The simulated account."""
-
-    initial_equity: Decimal = Field(
-        Decimal("10000"), gt=0, description="Starting cash, in the quote currency."
-    )
-    fee_rate: Decimal = Field(
-        Decimal("0.001"), ge=0, le=Decimal("0.1"), description="Fee per fill, taker."
-    )
-    slippage_bps: Decimal = Field(
-        Decimal("2"), ge=0, le=500, description="Slippage per fill, basis points."
-    )
-    take_profits: tuple[TakeProfitStage, ...] = Field(
-        (
-            TakeProfitStage(r_multiple=1.0, fraction=0.4),
-            TakeProfitStage(r_multiple=2.0, fraction=0.3),
-            TakeProfitStage(r_multiple=3.0, fraction=0.3),
-        ),
-        description="Stages of profit taking, nearest first; fractions sum to at "
-        "most 1, the rest is left to the trailing stop.",
-    )
-    trailing_after_r: float = Field(
-        1.0, ge=0, le=100, description="The stop trails once price has moved this R."
-    )
-    trailing_distance_r: float = Field(
-        1.0, gt=0, le=100, description="Distance of the trailing stop, in R."
-    )
-    max_holding_bars: int = Field(
-        2880, ge=1, description="A trade is closed after this many one-minute bars."
-    )
-    step_timeframe: Timeframe = Field(
-        Timeframe.M1, description="Candles that open trades are stepped through."
-    )
-    poll_seconds: float = Field(
-        15.0, gt=0, description="Longest time between two passes."
     )
 
 
@@ -345,100 +261,6 @@ class ApplicationSettings(Section):
     )
 
 
-class ReplaySettings(Section):
-    """The replay market (used when `exchange.id` is `replay`)."""
-
-    host: str = Field("127.0.0.1", min_length=1, description="Address it listens on.")
-    port: int = Field(
-        18080, ge=0, le=65535, description="Port it listens on; 0: any free one."
-    )
-    seed: int = Field(
-        7, ge=0, le=2**32 - 1, description="Seed of the simulated market."
-    )
-    markets: int = Field(
-        20, ge=4, le=1000, description="Symbols of the simulated market."
-    )
-    start: AwareDatetime = Field(
-        datetime.fromisoformat("2025-01-05T23:52:00+00:00"),
-        description="Virtual time at the first start.",
-    )
-    history_days: int = Field(
-        600, ge=1, le=4000, description="Days of history before `start`."
-    )
-    speed: float = Field(
-        120.0, gt=0, le=100_000, description="Virtual seconds per real second."
-    )
-    recording: str = Field(
-        "",
-        description="Folder of recorded bars (CSV or Parquet) to serve instead of "
-        "the simulated market.",
-    )
-    recording_warmup_hours: float = Field(
-        24.0,
-        ge=0,
-        description="Without a `start` of its own, a recording starts this long after "
-        "its first bar, so that there is history to fetch.",
-    )
-    delisting_after_hours: float = Field(
-        4.0,
-        ge=0,
-        description="Virtual hours from `start` until one simulated symbol stops "
-        "trading; six hours later it is gone.",
-    )
-    weight_per_minute: int = Field(
-        6000, ge=1, description="Request weight an address may use per minute."
-    )
-    faults: tuple[FaultSettings, ...] = Field(
-        (), description="Misbehaviour on request, for tests."
-    )
-
-
-class FaultSettings(Section):
-    """One way in which the replay market misbehaves."""
-
-    kind: Literal[
-        "status",
-        "html",
-        "empty",
-        "null",
-        "truncate",
-        "hang",
-        "reset",
-        "missing_bars",
-        "corrected_bars",
-        "duplicate_bars",
-        "reversed_bars",
-        "short_page",
-    ] = Field(..., description="What goes wrong.")
-    path: str = Field("", description="Only requests whose path contains this text.")
-    symbol: str = Field("", description="Only requests for this exchange symbol.")
-    timeframe: str = Field(
-        "", description="Only bars of this time frame (kinds about bars)."
-    )
-    status: int = Field(500, ge=400, le=599, description="Status code (kind `status`).")
-    retry_after_seconds: int = Field(
-        0, ge=0, description="`Retry-After` header (kind `status`); 0: none."
-    )
-    every: int = Field(
-        1, ge=1, description="Every n-th matching request is hit (per fault)."
-    )
-    times: int = Field(0, ge=0, description="At most this many hits; 0: no limit.")
-    start: AwareDatetime | None = Field(
-        None, description="Virtual time (bars: open time) from which it applies."
-    )
-    end: AwareDatetime | None = Field(
-        None, description="Virtual time (bars: open time) until which it applies."
-    )
-    fraction: Fraction = Field(
-        1.0, description="Part of the bars hit (kinds `missing_bars`, ...)."
-    )
-    settles_after_seconds: float = Field(
-        60.0,
-        ge=0,
-        description="A corrected bar shows its first value this long after its close.",
-    )
-
-
 class Settings(Section):
     """The whole configuration."""
 
@@ -451,8 +273,23 @@ class Settings(Section):
     risk: RiskSettings = RiskSettings()
     simulation: SimulationSettings = SimulationSettings()
     application: ApplicationSettings = ApplicationSettings()
-    replay: ReplaySettings = Field(default_factory=lambda: ReplaySettings())
+    replay: ReplaySettings = ReplaySettings()
 
-
-ReplaySettings.model_rebuild()
-Settings.model_rebuild()
+    @model_validator(mode="after")
+    def _used_timeframes_are_collected(self) -> Self:
+        used = {
+            "snapshot.timeframes": self.snapshot.timeframes,
+            "strategies.momentum.timeframe": (self.strategies.momentum.timeframe,),
+            "simulation.step_timeframe": (self.simulation.step_timeframe,),
+        }
+        collected = self.collector.timeframes
+        problems = [
+            f"{key}: {timeframe} is not among collector.timeframes "
+            f"({', '.join(map(str, collected))})"
+            for key, timeframes in used.items()
+            for timeframe in timeframes
+            if timeframe not in collected
+        ]
+        if problems:
+            raise ValueError("\n  ".join(problems))
+        return self
