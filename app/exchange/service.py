@@ -341,4 +341,4 @@ class ExchangeService:
         return limit if isinstance(limit, int) and limit > 0 else 1000
 
     def _is_stale(self, read_at: float | None, ttl_seconds: float) -> bool:
-        return read_at is None or self._clock.monotonic() - read_at > ttl_seconds
+        return read_at is None or self._clock.monotonic() - read_at >= ttl_seconds

@@ -126,7 +126,8 @@ class StrictReplies:
         rows.raw = _items(ohlcvs, "candles")
         for raw in rows.raw:
             try:
-                rows.append(parse(raw, market))
+                known = isinstance(raw, list | dict)
+                rows.append(parse(raw, market) if known else None)
             except Exception:
                 rows.append(None)
         return rows
@@ -137,8 +138,14 @@ class StrictReplies:
         keys = list(args[1:3]) + ["bids", "asks"][len(args[1:3]) :]
         for default, key in zip(("bids", "asks"), keys, strict=True):
             key = kwargs.get(f"{default}Key", key)
-            if not isinstance(_get(orderbook, key), list):
-                raise CorruptReply(f"order book of {symbol}: it has no list {key!r}")
+            levels = _get(orderbook, key)
+            # A text is a sequence too: ccxt reads "99" as price 9 and amount 9.
+            if not isinstance(levels, list) or not all(
+                isinstance(level, list | dict) for level in levels
+            ):
+                raise CorruptReply(
+                    f"order book of {symbol}: {key!r} is no list of levels"
+                )
         return super().parse_order_book(  # type: ignore[misc]
             orderbook, symbol, *args, **kwargs
         )
