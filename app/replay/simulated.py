@@ -11,7 +11,7 @@ from app.config.settings import ReplaySettings
 from app.domain.timeframe import Timeframe
 from app.replay import grid
 from app.replay.bars import OPEN_MS, Rows, aggregate, no_rows, unfinished
-from app.replay.catalogue import Role, SymbolSpec, symbol_specs
+from app.replay.catalogue import Role, symbol_specs
 from app.replay.paths import FactorDay, MarketFactor, SymbolPath
 from app.replay.source import BarWindow, Listing, ListingStatus
 
@@ -178,10 +178,6 @@ class SimulatedMarket:
         if found is None:
             found = self._factor_days.keep(day, self._factor.day(day))
         return found
-
-    def spec(self, symbol: str) -> SymbolSpec:
-        """The character of `symbol`; raises KeyError for an unknown one."""
-        return self._specs[symbol]
 
 
 def _unit_of(timeframe: Timeframe) -> Timeframe:
