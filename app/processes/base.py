@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import FrameType
 from typing import Any, ClassVar
@@ -75,6 +74,9 @@ class BaseProcess(ABC):
     def next_tick_at(self, now: datetime) -> datetime:
         """When the next pass is due, seen from `now`."""
 
+    async def open(self) -> None:
+        """Acquire what the process needs besides the database."""
+
     async def close(self) -> None:
         """Release what the process holds besides the database."""
 
@@ -102,6 +104,7 @@ class BaseProcess(ABC):
     def _work(self) -> None:
         try:
             self._beat(ProcessState.STARTING, is_forced=True)
+            self.bridge.run(self.open())
             while not self.stopping.is_set():
                 self._pass()
         except Interrupted:
@@ -224,6 +227,3 @@ def next_boundary(now: datetime, seconds: float) -> datetime:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     passed = (now - midnight).total_seconds()
     return midnight + timedelta(seconds=(passed // seconds + 1) * seconds)
-
-
-ProcessFactory = Callable[[], BaseProcess]

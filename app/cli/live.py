@@ -1,0 +1,97 @@
+"""The live screen of `crypto-bot up`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from app.cli.tables import status_view, summary_line
+from app.core.clock import Clock, SystemClock
+from app.core.database import Database
+from app.core.exceptions import RetryableError
+from app.processes.supervisor import Supervisor
+from app.services.status import SystemStatus, read_status
+
+_REFRESH_SECONDS = 1.0
+_PLAIN_SECONDS = 5.0
+
+
+class Watch:
+    """Shows the system until told to stop, and looks after what it is given."""
+
+    def __init__(
+        self,
+        console: Console,
+        database: Database,
+        clock: Clock,
+        supervisors: Sequence[Supervisor],
+        keep_alive: Callable[[], None],
+    ) -> None:
+        self._console = console
+        self._database = database
+        self._clock = clock
+        self._supervisors = supervisors
+        self._keep_alive = keep_alive
+        self._real_clock = SystemClock()
+        self._status: SystemStatus | None = None
+        self._trouble = ""
+
+    def run(
+        self, stop: threading.Event, seconds: float | None, is_plain: bool
+    ) -> str | None:
+        """Run until `stop`, or for `seconds`; the name of a child that gave up."""
+        started = self._real_clock.monotonic()
+        is_screen = self._console.is_terminal and not is_plain
+        pause = _REFRESH_SECONDS if is_screen else _PLAIN_SECONDS
+        with Live(console=self._console, auto_refresh=False, transient=False) as live:
+            shown = float("-inf")
+            while not stop.is_set():
+                now = self._real_clock.monotonic()
+                if seconds is not None and now - started >= seconds:
+                    break
+                failed = self._find_failed()
+                if failed is not None:
+                    return failed
+                self._keep_alive()
+                if now - shown >= pause:
+                    shown = now
+                    self._read()
+                    self._show(live, is_screen)
+                stop.wait(0.2)
+        return None
+
+    def _find_failed(self) -> str | None:
+        for supervisor in self._supervisors:
+            status = supervisor.failed_for_good()
+            if status is not None:
+                return status.name
+        return None
+
+    def _read(self) -> None:
+        try:
+            with self._database.session_scope() as session:
+                self._status = read_status(session)
+            self._trouble = ""
+        except RetryableError as error:
+            self._trouble = f"database: {error}"
+
+    def _show(self, live: Live, is_screen: bool) -> None:
+        restarts = {
+            child.name: child.restarts
+            for supervisor in self._supervisors
+            for child in supervisor.statuses()
+        }
+        now = self._clock.now()
+        if not is_screen:
+            line = self._trouble or summary_line(self._status, now, restarts)
+            self._console.print(line, highlight=False, markup=False)
+            return
+        parts = [status_view(self._status, now, restarts)] if self._status else []
+        if self._trouble:
+            parts.append(Text(self._trouble, style="red"))
+        parts.append(Text("Ctrl-C stops everything; a new start resumes.", style="dim"))
+        live.update(Group(*parts), refresh=True)

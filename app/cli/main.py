@@ -1,0 +1,146 @@
+"""The `crypto-bot` command.
+
+Every command imports what it needs when it runs, so that `--help` stays instant.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from app.core.exceptions import AppError, ExitCode
+from app.domain.process import ProcessName
+
+cli = typer.Typer(
+    name="crypto-bot",
+    help="Collects crypto market data into a training corpus. Simulated money only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigOption = Annotated[
+    Optional[Path],
+    typer.Option("--config", help="Configuration file (YAML).", dir_okay=False),
+]
+
+
+@cli.command()
+def up(
+    config: ConfigOption = None,
+    recording: Annotated[
+        Optional[Path],
+        typer.Option(help="Replay this folder of recorded bars (CSV or Parquet)."),
+    ] = None,
+    speed: Annotated[
+        Optional[float],
+        typer.Option(help="Virtual seconds per real second of the replay market."),
+    ] = None,
+    seconds: Annotated[
+        Optional[float],
+        typer.Option(help="Stop by itself after this many real seconds."),
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Print a line now and then; no screen.")
+    ] = False,
+) -> None:
+    """Start everything: database, migrations, market, processes, live status."""
+    from app.cli.up import run_up
+
+    _override("CRYPTO_BOT__EXCHANGE__ID", "replay" if recording else None)
+    _override("CRYPTO_BOT__REPLAY__RECORDING", recording and recording.resolve())
+    _override("CRYPTO_BOT__REPLAY__SPEED", speed)
+    raise typer.Exit(run_up(config, seconds=seconds, is_plain=plain))
+
+
+@cli.command()
+def process(
+    name: Annotated[ProcessName, typer.Argument(help="Which process to run.")],
+    config: ConfigOption = None,
+) -> None:
+    """Run one background process until it is told to stop."""
+    from app.bootstrap import run_process
+
+    raise typer.Exit(run_process(name, config))
+
+
+@cli.command("replay-market")
+def replay_market(
+    config: ConfigOption = None,
+    host: Annotated[Optional[str], typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[Optional[int], typer.Option(help="Port to listen on.")] = None,
+    recording: Annotated[
+        Optional[Path], typer.Option(help="Folder of recorded bars to serve.")
+    ] = None,
+) -> None:
+    """Serve the replay market: an exchange with simulated or recorded prices."""
+    from app.bootstrap import serve_replay_market
+
+    _override("CRYPTO_BOT__EXCHANGE__ID", "replay")
+    _override("CRYPTO_BOT__REPLAY__HOST", host)
+    _override("CRYPTO_BOT__REPLAY__PORT", port)
+    _override("CRYPTO_BOT__REPLAY__RECORDING", recording and recording.resolve())
+    serve_replay_market(config)
+
+
+@cli.command()
+def migrate(
+    config: ConfigOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the SQL; change nothing.")
+    ] = False,
+) -> None:
+    """Bring the database to the schema this version needs."""
+    from app.bootstrap import migrate_database
+
+    typer.echo(migrate_database(config, is_dry_run=dry_run))
+
+
+@cli.command()
+def status(
+    config: ConfigOption = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show processes, tables, newest signals, trades and equity once."""
+    from app.cli.status import show_status
+
+    show_status(config, is_json=json)
+
+
+@cli.command()
+def healthcheck(
+    name: Annotated[ProcessName, typer.Argument(help="Which process to check.")],
+    config: ConfigOption = None,
+    max_age_seconds: Annotated[
+        float, typer.Option(help="Oldest heartbeat that counts as healthy.")
+    ] = 60.0,
+) -> None:
+    """Exit 0 if the process's heartbeat is fresh, 1 if not."""
+    from app.cli.status import is_healthy
+
+    healthy = is_healthy(config, name, max_age_seconds)
+    typer.echo("healthy" if healthy else "unhealthy")
+    raise typer.Exit(ExitCode.OK if healthy else ExitCode.FAILED)
+
+
+def _override(variable: str, value: object) -> None:
+    """Let an option win over file and environment, for children as well."""
+    if value is not None:
+        os.environ[variable] = str(value)
+
+
+def main() -> None:
+    """Run a command; an expected error is one line and its documented exit code."""
+    try:
+        cli()
+    except AppError as error:
+        print(f"crypto-bot: {error}", file=sys.stderr)
+        sys.exit(int(error.exit_code))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Which market a database belongs to, so that two are never mixed in one."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from app.config.settings import Settings
+
+REPLAY = "replay"
+
+
+def market_identity(settings: Settings) -> str:
+    """The exchange, or for the replay market everything that decides its prices.
+
+    Rows of two identities must not share a database: simulated money, scan cursors
+    and the universe would mix two worlds.
+    """
+    if settings.exchange.id != REPLAY:
+        return settings.exchange.id
+    replay = settings.replay
+    if replay.recording:
+        return f"recording:{Path(replay.recording).resolve().name}"
+    return (
+        f"replay:seed={replay.seed},markets={replay.markets},"
+        f"start={replay.start.isoformat()},history_days={replay.history_days}"
+    )
+
+
+def state_directory(settings: Settings) -> Path:
+    """Folder for this market's embedded database, logs and clock."""
+    base = Path(settings.application.state_directory).resolve()
+    if settings.exchange.id != REPLAY:
+        return base / settings.exchange.id
+    if settings.replay.recording:
+        folder = Path(settings.replay.recording).resolve()
+        slug = re.sub(r"[^A-Za-z0-9]+", "-", folder.name).strip("-").lower()
+        digest = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
+        return base / f"recording-{slug}-{digest}"
+    digest = hashlib.sha256(market_identity(settings).encode()).hexdigest()[:8]
+    return base / f"replay-{digest}"

@@ -1,0 +1,73 @@
+"""Judges every market of the exchange and keeps the history of the verdicts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+import structlog
+
+from app.config.settings import FilterSettings
+from app.core.clock import Clock
+from app.core.database import Database
+from app.domain.process import ProcessName
+from app.exchange.service import ExchangeService
+from app.processes.base import next_boundary
+from app.processes.exchange_process import ExchangeProcess
+from app.processes.heartbeat import Heartbeat
+from app.services.universe import refresh_universe
+from app.trading.market_filter import MarketFilter
+
+log = structlog.get_logger(__name__)
+
+
+class MarketFilterProcess(ExchangeProcess):
+    """Refreshes the universe on a fixed interval."""
+
+    name: ClassVar[ProcessName] = ProcessName.MARKET_FILTER
+
+    def __init__(
+        self,
+        clock: Clock,
+        database: Database,
+        heartbeat: Heartbeat,
+        exchange: ExchangeService,
+        settings: FilterSettings,
+        run_id: UUID,
+        watchdog_seconds: float = 300.0,
+    ) -> None:
+        super().__init__(clock, database, heartbeat, exchange, watchdog_seconds)
+        self._settings = settings
+        self._filter = MarketFilter(settings)
+        self._run_id = run_id
+
+    def tick(self, now: datetime) -> None:
+        """Read markets and tickers, judge each, store what changed."""
+        markets = self.bridge.run(self.exchange.fetch_markets(force=True))
+        batch = self.bridge.run(self.exchange.fetch_tickers())
+        known_at = self.clock.now()
+        with self.database.session_scope() as session:
+            change = refresh_universe(
+                session,
+                self.exchange.exchange_id,
+                markets,
+                batch,
+                self._filter,
+                known_at,
+                self._run_id,
+            )
+        self.vitals.detail.update(admitted=change.admitted, rejected=change.rejected)
+        if change.listed or change.delisted or change.changed:
+            log.info(
+                "universe_changed",
+                listed=change.listed,
+                delisted=change.delisted,
+                admitted=change.admitted,
+                rejected=change.rejected,
+                verdicts_changed=change.changed,
+            )
+
+    def next_tick_at(self, now: datetime) -> datetime:
+        """The next multiple of the interval."""
+        return next_boundary(now, self._settings.interval_seconds)

@@ -1,0 +1,1 @@
+"""From the exchange's pages of bars to stored bars, gaps and cursors."""
