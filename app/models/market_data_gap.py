@@ -1,0 +1,125 @@
+"""The gap ledger: every expected bar that is not stored, with its reason."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.domain.gap import GapReason, GapStatus
+from app.domain.timeframe import Timeframe
+from app.models.base import BaseModel
+from app.models.cryptocurrency import Cryptocurrency
+from app.models.mixins import RunMixin, TimestampMixin, UuidKeyMixin
+
+_UNRESOLVED = (GapStatus.OPEN, GapStatus.REPAIRING)
+
+
+class MarketDataGap(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
+    """A run of consecutive slots of one series without a stored bar."""
+
+    __tablename__ = "market_data_gaps"
+    __table_args__ = (
+        sa.CheckConstraint("ends_at > starts_at", name="interval_not_empty"),
+        sa.CheckConstraint("slots > 0", name="slots_positive"),
+        sa.CheckConstraint("attempts >= 0", name="attempts_not_negative"),
+        sa.CheckConstraint(
+            "(status IN ('filled', 'confirmed_absent')) = (resolved_at IS NOT NULL)",
+            name="resolved_when_final",
+        ),
+        sa.Index(
+            "uq_market_data_gaps_missing",
+            "cryptocurrency_id",
+            "timeframe",
+            "starts_at",
+            unique=True,
+            postgresql_where=sa.text("status <> 'filled'"),
+        ),
+        sa.Index(
+            "ix_market_data_gaps_unresolved",
+            "last_attempt_at",
+            postgresql_where=sa.text("status IN ('open', 'repairing')"),
+        ),
+        {"comment": "Slots without a bar; with the bars they cover the grid exactly."},
+    )
+
+    cryptocurrency_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("cryptocurrencies.id"), comment="The market."
+    )
+    timeframe: Mapped[Timeframe] = mapped_column(comment="Length of the bars.")
+    starts_at: Mapped[datetime] = mapped_column(
+        comment="Open time of the first missing bar."
+    )
+    ends_at: Mapped[datetime] = mapped_column(
+        comment="Open time of the first slot after the gap (exclusive)."
+    )
+    slots: Mapped[int] = mapped_column(comment="Number of missing bars.")
+    status: Mapped[GapStatus] = mapped_column(comment="Where its repair stands.")
+    reason: Mapped[GapReason] = mapped_column(comment="Why the bars are missing.")
+    detected_at: Mapped[datetime] = mapped_column(comment="When it was noticed.")
+    resolved_at: Mapped[datetime | None] = mapped_column(
+        comment="When it was filled or confirmed absent."
+    )
+    attempts: Mapped[int] = mapped_column(
+        server_default=sa.text("0"), comment="How often a repair was tried."
+    )
+    last_attempt_at: Mapped[datetime | None] = mapped_column(
+        comment="When a repair was last tried."
+    )
+
+    @classmethod
+    def get_open(
+        cls,
+        session: Session,
+        exchange: str | None = None,
+        attempted_before: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[Self]:
+        """Gaps still to be repaired, those tried longest ago (or never) first.
+
+        `exchange` keeps only its markets; `attempted_before` leaves out gaps tried
+        at that instant or later.
+        """
+        query = sa.select(cls).where(cls.status.in_(_UNRESOLVED))
+        if exchange is not None:
+            query = query.join(
+                Cryptocurrency, Cryptocurrency.id == cls.cryptocurrency_id
+            ).where(Cryptocurrency.exchange == exchange)
+        if attempted_before is not None:
+            query = query.where(
+                sa.or_(
+                    cls.last_attempt_at.is_(None),
+                    cls.last_attempt_at < attempted_before,
+                )
+            )
+        query = query.order_by(
+            cls.last_attempt_at.asc().nulls_first(),
+            cls.cryptocurrency_id,
+            cls.timeframe,
+            cls.starts_at,
+        ).limit(limit)
+        return list(session.scalars(query))
+
+    @classmethod
+    def get_for_series(
+        cls,
+        session: Session,
+        cryptocurrency_id: int,
+        timeframe: Timeframe,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        include_filled: bool = False,
+    ) -> list[Self]:
+        """Gaps of one series that touch [start, end), oldest first."""
+        query = sa.select(cls).where(
+            cls.cryptocurrency_id == cryptocurrency_id, cls.timeframe == timeframe
+        )
+        if not include_filled:
+            query = query.where(cls.status != GapStatus.FILLED)
+        if start is not None:
+            query = query.where(cls.ends_at > start)
+        if end is not None:
+            query = query.where(cls.starts_at < end)
+        return list(session.scalars(query.order_by(cls.starts_at, cls.detected_at)))

@@ -1,0 +1,95 @@
+"""Items an exchange sent that no market can have produced, kept as they came."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.domain.timeframe import Timeframe
+from app.models.base import BaseModel
+from app.models.mixins import RunMixin, TimestampMixin, UuidKeyMixin
+
+
+class QuarantinedRow(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
+    """One refused item with its raw text and the rule that refused it."""
+
+    __tablename__ = "quarantine"
+    __table_args__ = (
+        sa.UniqueConstraint("fingerprint"),
+        sa.Index("ix_quarantine_known_at", "known_at"),
+        {"comment": "Refused items, raw; the same item is kept once."},
+    )
+
+    exchange: Mapped[str] = mapped_column(comment="Exchange that sent it.")
+    symbol: Mapped[str] = mapped_column(comment="Unified symbol it was about.")
+    timeframe: Mapped[Timeframe | None] = mapped_column(
+        comment="Time frame, for a bar; else NULL."
+    )
+    what: Mapped[str] = mapped_column(comment="Kind of item: candle, ticker, ...")
+    rule: Mapped[str] = mapped_column(comment="The rule that refused it.")
+    raw: Mapped[str] = mapped_column(comment="The item as it came.")
+    figures: Mapped[dict[str, Any] | None] = mapped_column(
+        comment="Figures the rule looked at, by name."
+    )
+    occurred_at: Mapped[datetime | None] = mapped_column(
+        comment="The time the item claims, where it can be read."
+    )
+    known_at: Mapped[datetime] = mapped_column(comment="When it was first refused.")
+    fingerprint: Mapped[str] = mapped_column(
+        comment="SHA-256 (hex) of exchange, symbol, time frame, what, rule and raw."
+    )
+
+    @staticmethod
+    def fingerprint_of(
+        exchange: str,
+        symbol: str,
+        timeframe: Timeframe | None,
+        what: str,
+        rule: str,
+        raw: str,
+    ) -> str:
+        """Hash by which the same refused item is recognised."""
+        frame = timeframe.value if timeframe else None
+        # JSON keeps the parts apart: ("ab", "c") and ("a", "bc") differ.
+        text = json.dumps([exchange, symbol, frame, what, rule, raw])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @classmethod
+    def store(cls, session: Session, rows: Iterable[Self]) -> int:
+        """Insert unsaved `rows`, skipping items already kept; how many were new.
+
+        Fills in `fingerprint`.
+        """
+        values = []
+        for row in rows:
+            row.fingerprint = cls.fingerprint_of(
+                row.exchange, row.symbol, row.timeframe, row.what, row.rule, row.raw
+            )
+            given = sa.inspect(row).dict
+            values.append({k: v for k, v in given.items() if k in cls.__table__.c})
+        if not values:
+            return 0
+        # Sorted, so that two writers of the same items cannot deadlock.
+        values.sort(key=lambda value: str(value["fingerprint"]))
+        names = set().union(*values)
+        complete = [{name: value.get(name) for name in names} for value in values]
+        statement = (
+            postgresql.insert(cls)
+            .values(complete)
+            .on_conflict_do_nothing(index_elements=[cls.fingerprint])
+            .returning(cls.id)
+        )
+        return len(session.execute(statement).all())
+
+    @classmethod
+    def get_latest(cls, session: Session, limit: int = 20) -> list[Self]:
+        """The items refused last, newest first."""
+        query = sa.select(cls).order_by(cls.known_at.desc()).limit(limit)
+        return list(session.scalars(query))
