@@ -11,27 +11,10 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from app.domain.timeframe import Timeframe
-from app.models.bars import VALUES
-from app.models.binary_copy import FLOAT8, INT4, PG_EPOCH_US, TIMESTAMPTZ, copy_out
-
-_FIELDS = [
-    ("cryptocurrency_id", INT4),
-    ("open_at", TIMESTAMPTZ),
-    *((name, FLOAT8) for name in VALUES),
-]
-
-# One time bound for all series: an index range each on a time-ordered heap touches
-# a page per bar, this reads the pages of the last hours once.
-_QUERY = """
-SELECT cryptocurrency_id, timestamp, open, high, low, close, volume
-FROM market_data
-WHERE cryptocurrency_id = ANY (%s::integer[])
-  AND timeframe = %s::timeframe
-  AND timestamp BETWEEN %s::timestamptz AND %s::timestamptz
-"""
+from app.models.stored_bars import read_stored_bars
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SeriesWindow:
     """Consecutive stored bars of one series, ascending; read-only, contiguous arrays.
 
@@ -61,23 +44,11 @@ def read_windows(
         raise ValueError(f"bars must be at least 1, got {bars}")
     last = timeframe.floor(until)
     first = timeframe.shift(last, 1 - bars)
-    ids = sorted(set(cryptocurrency_ids))
-    rows = copy_out(session, _QUERY, (ids, timeframe.value, first, last), _FIELDS)
-    # 1. Sort here: cheaper than in the server, which would sort while it sends.
-    keys = rows["cryptocurrency_id"].astype(np.int32)
-    opens = rows["open_at"].astype(np.int64) + PG_EPOCH_US
-    order = np.lexsort((opens, keys))
-    keys, opens = keys[order], opens[order]
-    values = [rows[name].astype(np.float64)[order] for name in VALUES]
-    for column in (opens, *values):
-        column.flags.writeable = False
-    times = opens.view("datetime64[us]")
-    # 2. Cut into series: views into the sorted columns.
-    starts = np.flatnonzero(np.diff(keys, prepend=-1))
-    ends = np.append(starts[1:], len(keys))
+    stored = read_stored_bars(session, cryptocurrency_ids, timeframe, first, last)
+    times = stored.opens.view("datetime64[us]")
+    times.flags.writeable = False
+    stored.values.flags.writeable = False
     return {
-        int(keys[start]): SeriesWindow(
-            times[start:end], *(column[start:end] for column in values)
-        )
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        key: SeriesWindow(times[at], *(column[at] for column in stored.values))
+        for key, at in stored.series()
     }

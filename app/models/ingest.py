@@ -1,0 +1,157 @@
+"""Storing bars in bulk: new ones through COPY, corrected ones with the old kept."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import psycopg2.errors
+from numpy.typing import NDArray
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.domain.timeframe import Timeframe
+from app.models.bar_copy import copy_bars
+from app.models.bar_merge import MergeCounts, merge_bars
+from app.models.bars import BAR_DTYPE, SeriesBars, from_microseconds
+from app.models.keyed_bars import KeyedBars
+from app.models.partitions import ensure_partitions
+from app.models.stored_bars import read_stored_bars
+
+__all__ = ["BAR_DTYPE", "IngestResult", "SeriesBars", "store_bars"]
+
+# Stored bars between two given ones are read along up to this many slots; above,
+# a second query is cheaper.
+_LONGEST_HOLE_SLOTS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What became of the bars given, each slot counted once."""
+
+    inserted: int = 0
+    revised: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: IngestResult) -> IngestResult:
+        return IngestResult(
+            self.inserted + other.inserted,
+            self.revised + other.revised,
+            self.unchanged + other.unchanged,
+        )
+
+
+def store_bars(
+    session: Session, batches: Sequence[SeriesBars], known_at: datetime
+) -> IngestResult:
+    """Store closed bars, in any order; the last of several for one slot counts.
+
+    A bar with another value than the stored one replaces it, and the old value moves
+    to `market_data_revisions`. Bars already stored are not written, so running it
+    twice changes nothing. Makes missing partitions.
+
+    Runs in the caller's transaction, which should hold the series' cursors (see
+    `lock_cursors`): then nobody else writes them, and comparing here with what was
+    read is safe. Without the lock it is still correct, only slower on conflicts.
+
+    Raises SQLAlchemy's IntegrityError for a value no market can have (validate
+    first) and ValueError for a naive `known_at`.
+    """
+    if known_at.tzinfo is None:
+        raise ValueError(f"known_at {known_at.isoformat()} has no time zone")
+    by_timeframe: dict[Timeframe, list[SeriesBars]] = defaultdict(list)
+    for batch in batches:
+        if len(batch.bars):
+            by_timeframe[batch.timeframe].append(batch)
+    # Time frames in one order for every writer: no deadlocks.
+    order = list(Timeframe)
+    result = IngestResult()
+    for timeframe in sorted(by_timeframe, key=order.index):
+        bars = KeyedBars.from_series(by_timeframe[timeframe])
+        result += _store(session, timeframe, bars, known_at)
+    return result
+
+
+def _store(
+    session: Session, timeframe: Timeframe, bars: KeyedBars, known_at: datetime
+) -> IngestResult:
+    # 1. Compare with what is stored.
+    is_new, is_changed = _compare(session, timeframe, bars)
+    new, changed = bars.where(is_new), bars.where(is_changed)
+    # 2. New bars go straight into the table.
+    inserted = MergeCounts(0, 0)
+    if len(new):
+        first, last = int(new.opens.min()), int(new.opens.max())
+        ensure_partitions(
+            session, "market_data", from_microseconds(first), from_microseconds(last)
+        )
+        inserted = _insert(session, timeframe, new, known_at)
+    # 3. Corrected ones replace the old value, which is kept.
+    corrected = MergeCounts(0, 0)
+    if len(changed):
+        corrected = merge_bars(session, timeframe, changed, known_at)
+    written = inserted.inserted + corrected.inserted
+    revised = inserted.revised + corrected.revised
+    return IngestResult(written, revised, len(bars) - written - revised)
+
+
+def _insert(
+    session: Session, timeframe: Timeframe, bars: KeyedBars, known_at: datetime
+) -> MergeCounts:
+    # The savepoint is the connection's: rolling it back must not expire the cursors
+    # the caller holds in its session.
+    savepoint = session.connection().begin_nested()
+    try:
+        copied = copy_bars(session, timeframe, bars, known_at)
+    except psycopg2.errors.UniqueViolation:
+        # Somebody wrote a slot without holding the cursor, after we looked.
+        savepoint.rollback()
+        return merge_bars(session, timeframe, bars, known_at)
+    except psycopg2.IntegrityError as error:
+        # COPY runs below SQLAlchemy; callers should not need to know.
+        raise IntegrityError("COPY market_data", None, error) from error
+    savepoint.commit()
+    return MergeCounts(copied, 0)
+
+
+def _compare(
+    session: Session, timeframe: Timeframe, bars: KeyedBars
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """For each bar whether it is not stored, and whether with another value."""
+    is_new = np.ones(len(bars), dtype=bool)
+    is_changed = np.zeros(len(bars), dtype=bool)
+    given = dict(bars.series())
+    for (first, last), ids in _ranges(timeframe, bars, given).items():
+        stored = read_stored_bars(
+            session, ids, timeframe, from_microseconds(first), from_microseconds(last)
+        )
+        for key, at in stored.series():
+            mine, theirs = given[key], stored.opens[at]
+            position = np.searchsorted(theirs, bars.opens[mine])
+            position[position == len(theirs)] = 0
+            found = theirs[position] == bars.opens[mine]
+            # An exact comparison: NaN differs from all, and its CHECK refuses it.
+            old, new = stored.values[:, at][:, position], bars.values[:, mine]
+            differs = (old != new).any(axis=0)
+            is_new[mine] &= ~found
+            is_changed[mine] |= found & differs
+    return is_new, is_changed
+
+
+def _ranges(
+    timeframe: Timeframe, bars: KeyedBars, series: dict[int, slice]
+) -> dict[tuple[int, int], list[int]]:
+    """Market keys by the open times, first and last, between which to look.
+
+    Series that cover the same time, as after each bar close, share one query.
+    """
+    longest = timeframe.duration.total_seconds() * 1e6 * _LONGEST_HOLE_SLOTS
+    ranges: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for key, at in series.items():
+        opens = bars.opens[at]
+        for run in np.split(opens, np.flatnonzero(np.diff(opens) > longest) + 1):
+            ranges[int(run[0]), int(run[-1])].append(key)
+    return ranges

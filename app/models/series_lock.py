@@ -1,0 +1,67 @@
+"""One writer at a time for each series."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from app.domain.timeframe import Timeframe
+from app.models.series_cursor import SeriesCursor
+
+SeriesKey = tuple[int, Timeframe]
+
+
+def lock_cursors(
+    session: Session, history_from: Mapping[SeriesKey, datetime], run_id: uuid.UUID
+) -> dict[SeriesKey, SeriesCursor]:
+    """The cursors of these series, locked until the transaction ends.
+
+    A series without one gets a new cursor whose history starts, and whose watermark
+    stands, at `history_from[key]`; for others that value does not matter. Locks are
+    taken in key order, so writers of overlapping series wait but never deadlock.
+    """
+    keys = list(history_from)
+    if not keys:
+        return {}
+    pair = sa.tuple_(SeriesCursor.cryptocurrency_id, SeriesCursor.timeframe)
+    mine = pair.in_(keys)
+    known = session.execute(
+        sa.select(SeriesCursor.cryptocurrency_id, SeriesCursor.timeframe).where(mine)
+    )
+    missing = set(keys) - {(row[0], row[1]) for row in known}
+    if missing:
+        _create(session, {key: history_from[key] for key in missing}, run_id)
+    # Inserts come before every lock and in the same order everywhere: see above.
+    locked = session.scalars(
+        sa.select(SeriesCursor)
+        .where(mine)
+        .order_by(SeriesCursor.cryptocurrency_id, SeriesCursor.timeframe)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {(row.cryptocurrency_id, row.timeframe): row for row in locked}
+
+
+def _create(
+    session: Session, history_from: Mapping[SeriesKey, datetime], run_id: uuid.UUID
+) -> None:
+    order = list(Timeframe)
+    keys = sorted(history_from, key=lambda key: (key[0], order.index(key[1])))
+    rows = [
+        {
+            "cryptocurrency_id": key[0],
+            "timeframe": key[1],
+            "history_from": history_from[key],
+            "watermark_at": history_from[key],
+            "run_id": run_id,
+        }
+        for key in keys
+    ]
+    session.execute(
+        postgresql.insert(SeriesCursor).values(rows).on_conflict_do_nothing()
+    )
