@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -20,11 +21,14 @@ from sqlalchemy import make_url
 from app.config.settings import DatabaseSettings
 from app.core.database import Database
 from app.core.database_url import parse_url
+from app.core.exceptions import ConfigurationError
 from app.core.postgres.access import connect_or_start
 from app.core.postgres.connection_file import OWNER_ROLE
 from app.core.postgres.identity import server_identity
 from app.core.postgres.location import ServerLocation
+from app.core.postgres.owner_lock import OwnerLock
 
+_PREFIX = "crypto-bot-tests-"
 ROOT = Path(__file__).resolve().parents[1]
 # A test server loses nothing worth keeping when the machine dies.
 _FAST_AND_LOOSE = {
@@ -45,7 +49,7 @@ def postgres_url() -> Iterator[str]:
     if given:
         yield given
         return
-    with _temporary_folder() as folder:
+    with temporary_folder() as folder:
         access = connect_or_start(
             ServerLocation(folder), server_identity(), server_settings=_FAST_AND_LOOSE
         )
@@ -132,12 +136,39 @@ def _run(url: str, statement: sql.Composed) -> None:
 
 
 @contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    # Not below pytest's own temporary folder: that one is 0700, and as root the
-    # server runs as another user.
-    folder = Path(tempfile.mkdtemp(prefix="crypto-bot-tests-"))
+def temporary_folder(*, in_memory: bool = True) -> Iterator[Path]:
+    """A folder every user may enter, removed afterwards.
+
+    Not below pytest's own: that one is 0700, and as root the server runs as another
+    user. In memory where there is room, as creating a database makes 300 files.
+    """
+    parent = _memory() if in_memory else None
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    in_use = OwnerLock(folder.with_suffix(".lock"))
+    in_use.acquire()
     folder.chmod(0o755)
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+        in_use.release()
+
+
+def _memory() -> Path | None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or not os.access(memory, os.W_OK):
+        return None
+    for lock_file in memory.glob(f"{_PREFIX}*.lock"):
+        # Of a run that was killed, if nobody holds it any more.
+        lock = OwnerLock(lock_file)
+        with contextlib.suppress(ConfigurationError):
+            if lock.acquire():
+                _remove(lock_file.with_suffix(""))
+        lock.release()
+    enough = shutil.disk_usage(memory).free > 2 * 1024**3
+    return memory if enough else None
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.with_suffix(".lock").unlink(missing_ok=True)
