@@ -91,12 +91,14 @@ class DatabaseSettings(Section):
 
     url: SecretStr = Field(
         SecretStr(""),
+        validate_default=False,  # strict JSON would want it as text
         description="SQLAlchemy URL, for example "
         "`postgresql://user@host:5432/name`; empty starts the embedded server. "
         "Environment: `DATABASE_URL` or `DATABASE_URL_FILE`.",
     )
     password: SecretStr = Field(
         SecretStr(""),
+        validate_default=False,  # strict JSON would want it as text
         description="Password, when the URL holds none. Environment: "
         "`DATABASE_PASSWORD` or `DATABASE_PASSWORD_FILE`.",
     )
