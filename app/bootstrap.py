@@ -79,15 +79,18 @@ def access(settings: Settings) -> Iterator[DatabaseAccess]:
 
 def migrate_database(config: Path | None, is_dry_run: bool) -> str:
     """Migrate, or say which SQL would; returns what to tell the user."""
-    from app.models.schema import describe_pending, upgrade
+    from app.models.schema import head_revision, upgrade, upgrade_sql
 
     settings = load_settings(config)
     with access(settings) as door:
+        database = Database(settings.database, door.url, application_name="migrate")
+        before, after = database.find_revision(), head_revision()
+        database.dispose()
+        if before == after:
+            return f"The database is at revision {after} already."
         if is_dry_run:
-            return describe_pending(door.url)
-        before, after = upgrade(door.url)
-    if before == after:
-        return f"The database is at revision {after} already."
+            return upgrade_sql(f"{before or 'base'}:{after}")
+        upgrade(door.url)
     return f"Migrated the database from {before or 'empty'} to revision {after}."
 
 
@@ -178,12 +181,12 @@ def _snapshotter(runtime: Runtime) -> BaseProcess:
 def _scanner(runtime: Runtime) -> BaseProcess:
     from app.processes.scanner import Scanner
     from app.services.scanning import OpportunityScanner
-    from app.strategies.registry import enabled_strategies
+    from app.strategies.registry import build_strategies
 
     settings = runtime.settings
     scanners = [
         OpportunityScanner(settings.exchange.id, strategy, settings, runtime.run_id)
-        for strategy in enabled_strategies(settings.strategies)
+        for strategy in build_strategies(settings.strategies)
     ]
     return Scanner(
         runtime.clock,
@@ -235,19 +238,14 @@ def begin_run(
     settings: Settings, database: Database, clock: Clock, process: str
 ) -> UUID:
     """Record the configuration; joins the run of a parent that names one."""
-    from app.services.runs import record_run
+    from app.services.runs import RunRecord, record_run
 
     run_id = UUID(os.environ.get(RUN_ID_VARIABLE) or str(uuid4()))
+    run = RunRecord(
+        run_id, process, market_identity(settings), redacted(settings), code_version()
+    )
     with database.session_scope() as session:
-        record_run(
-            session,
-            run_id,
-            process,
-            redacted(settings),
-            market_identity(settings),
-            code_version(),
-            clock.now(),
-        )
+        record_run(session, run, clock.now())
     return run_id
 
 

@@ -28,7 +28,7 @@ from app.core.exceptions import ExitCode, FatalError
 from app.core.market_identity import REPLAY, state_directory
 from app.core.postgres.access import DatabaseAccess
 from app.domain.process import ProcessName
-from app.models.schema import upgrade
+from app.models.schema import head_revision, upgrade
 from app.processes.supervisor import ChildSpec, Supervisor
 from app.services.runs import end_run
 
@@ -44,10 +44,12 @@ def run_up(config: Path | None, seconds: float | None, is_plain: bool) -> ExitCo
         stack.enter_context(_stop_on_signals(stop))
         # 1. The database, at today's schema.
         door = stack.enter_context(access(settings))
-        before, after = upgrade(door.url)
-        console.print(_database_line(door, before, after))
         database = Database(settings.database, door.url, application_name="up")
         stack.callback(database.dispose)
+        before, after = database.find_revision(), head_revision()
+        if before != after:
+            upgrade(door.url)
+        console.print(_database_line(door, before, after))
         environment = _environment(config, door)
         supervisors = []
         # 2. The market, unless a real or a running one is configured.

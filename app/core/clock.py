@@ -49,11 +49,16 @@ class ScaledClock:
     """Virtual time that runs `speed` times as fast as real time.
 
     `virtual_at` is the virtual instant that belongs to the real instant `real_at`.
-    Processes of one run are given the same three numbers and so agree on the time.
+    Processes of one run are given the same numbers and so agree on the time. At
+    `ends_at`, the end of a recording, the time of day stands still; waiting goes on.
     """
 
     def __init__(
-        self, virtual_at: datetime, real_at: datetime, speed: float = 1.0
+        self,
+        virtual_at: datetime,
+        real_at: datetime,
+        speed: float = 1.0,
+        ends_at: datetime | None = None,
     ) -> None:
         if speed <= 0:
             raise ValueError(f"speed must be above 0, got {speed}")

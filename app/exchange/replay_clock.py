@@ -7,6 +7,7 @@ import threading
 import urllib.error
 import urllib.request
 from datetime import datetime, timezone
+from typing import Any
 
 from app.core.clock import ScaledClock, SystemClock
 from app.core.exceptions import ConfigurationError, ExchangeUnavailable
@@ -34,12 +35,18 @@ def read_replay_clock(url: str) -> ScaledClock:
         virtual_ms = int(document["virtual_ms"])
         real_ms = int(document["real_ms"])
         speed = float(document["speed"])
+        ends_ms = document.get("ends_ms")
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(f"no replay market answers at {url}") from error
-    return ScaledClock(_from_ms(virtual_ms), _from_ms(real_ms), speed)
+    return ScaledClock(
+        _from_ms(virtual_ms),
+        _from_ms(real_ms),
+        speed,
+        None if ends_ms is None else _from_ms(int(ends_ms)),
+    )
 
 
-def _read_with_patience(url: str) -> dict[str, object]:
+def _read_with_patience(url: str) -> dict[str, Any]:
     clock, never = SystemClock(), threading.Event()
     for attempt in range(_ATTEMPTS):
         try:

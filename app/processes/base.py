@@ -147,16 +147,15 @@ class BaseProcess(ABC):
         self._real_clock.wait(self.stopping, seconds)
 
     def _wait_until(self, moment: datetime) -> None:
-        while not self.stopping.is_set():
-            left = (moment - self.clock.now()).total_seconds()
-            if left <= 0:
-                break
+        # Elapsed time, not time of day: that stands still at a recording's end.
+        left = (moment - self.clock.now()).total_seconds()
+        due = self.clock.monotonic() + left
+        while not self.stopping.is_set() and left > 0:
             self._progress_at = self._real_clock.monotonic()
             # Waiting in slices keeps the heartbeat fresh at any speed of the clock.
-            started = self._real_clock.monotonic()
             self.clock.wait(self.stopping, min(left, self._slice_seconds()))
-            if self._real_clock.monotonic() - started > 0.5:
-                self._beat(ProcessState.WAITING)
+            self._beat(ProcessState.WAITING)
+            left = due - self.clock.monotonic()
         self._progress_at = self._real_clock.monotonic()
 
     def _slice_seconds(self) -> float:

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.dialects.postgresql import insert
+
 from app.core.clock import SystemClock
 from app.core.database import Database
 from app.domain.process import ProcessName, ProcessState
@@ -39,21 +41,25 @@ class Heartbeat:
 
     def beat(self, state: ProcessState, vitals: Vitals, now: datetime) -> None:
         """Store `state` and `vitals` as of `now`."""
+        row: dict[str, Any] = {
+            "process": self._name.value,
+            "run_id": self._run_id,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "state": state,
+            "started_at": vitals.started_at,
+            "beat_at": now,
+            "real_beat_at": self._real_clock.now(),
+            "last_success_at": vitals.last_success_at,
+            "lag_seconds": vitals.lag_seconds,
+            "ticks": vitals.ticks,
+            "errors": vitals.errors,
+            "last_error": vitals.last_error,
+            "detail": dict(vitals.detail),
+        }
+        statement = insert(ProcessHeartbeat).values(row)
+        statement = statement.on_conflict_do_update(
+            index_elements=[ProcessHeartbeat.process], set_=row
+        )
         with self._database.session_scope() as session:
-            ProcessHeartbeat.upsert(
-                session,
-                process=self._name.value,
-                run_id=self._run_id,
-                pid=os.getpid(),
-                host=socket.gethostname(),
-                state=state,
-                started_at=vitals.started_at,
-                beat_at=now,
-                real_beat_at=self._real_clock.now(),
-                last_success_at=vitals.last_success_at,
-                lag_seconds=vitals.lag_seconds,
-                ticks=vitals.ticks,
-                errors=vitals.errors,
-                last_error=vitals.last_error,
-                detail=vitals.detail,
-            )
+            session.execute(statement)

@@ -13,9 +13,16 @@ from sqlalchemy.orm import Session
 
 from app.config.settings import CollectorSettings
 from app.core.exceptions import AppError, ExchangeError, UnknownSymbol
+from app.domain.market import MarketStatus
 from app.domain.timeframe import Timeframe
 from app.exchange.replies import CandlePage, CandleRequest
-from app.models import Cryptocurrency, MarketDataGap, SeriesCursor, UniverseMembership
+from app.models import (
+    Cryptocurrency,
+    MarketDataGap,
+    SeriesCursor,
+    SimulatedTrade,
+    UniverseMembership,
+)
 from app.services.collection.planning import SeriesTask, plan_pages
 from app.services.collection.storing import FetchedPage, PageStore
 
@@ -66,13 +73,15 @@ class CollectionService:
         self._store = PageStore(exchange, run_id, settings.tail_grace_seconds)
 
     def plan(self, session: Session, now: datetime) -> list[SeriesTask]:
-        """Pages that are due for the markets admitted at present."""
+        """Pages that are due for admitted markets and those with an open trade."""
+        traded = {trade.cryptocurrency_id for trade in SimulatedTrade.get_open(session)}
         markets = [
             market
             for market, verdict in UniverseMembership.get_current(
                 session, self._exchange
             )
-            if verdict.admitted
+            if (verdict.admitted or market.id in traded)
+            and market.status is not MarketStatus.DELISTED
         ]
         cursors = SeriesCursor.get_for_markets(session, [m.id for m in markets])
         return plan_pages(markets, cursors, self._settings, now)

@@ -14,9 +14,8 @@ from app.domain.gap import GapReason
 from app.exchange.replies import CandlePage, RejectedItem
 from app.models import QuarantinedRow, SeriesCursor
 from app.models.bars import BAR_DTYPE, VALUES, SeriesBars
-from app.models.cursor_locks import lock_cursors
 from app.models.ingest import store_bars
-from app.models.partitions import ensure_partitions
+from app.models.series_lock import lock_cursors
 from app.services.collection.accounting import account_for
 from app.services.collection.gaps import fill_gaps, open_gaps
 from app.services.collection.planning import SeriesTask
@@ -54,14 +53,12 @@ class PageStore:
         self, session: Session, fetched: Sequence[FetchedPage], now: datetime
     ) -> StoredPages:
         """Store `fetched` in the caller's transaction; `now` becomes `known_at`."""
-        # 1. Partitions first: their locks must not wait behind our row locks.
-        self._prepare_partitions(session, fetched)
-        # 2. One writer a series, in an order that cannot deadlock.
+        # 1. One writer a series, in an order that cannot deadlock.
         starts = {item.task.key: item.task.expected_from for item in fetched}
         cursors = lock_cursors(session, starts, self._run_id)
-        # 3. The bars, and the values that they supersede.
+        # 2. The bars, and the values that they supersede.
         result = store_bars(session, [_bars(item) for item in fetched], now)
-        # 4. What is missing, what arrived late, and how far we are now.
+        # 3. What is missing, what arrived late, and how far we are now.
         gap_slots = filled_slots = 0
         for item in fetched:
             cursor = cursors[item.task.key]
@@ -76,19 +73,6 @@ class PageStore:
             filled_slots=filled_slots,
             quarantined=quarantined,
         )
-
-    def _prepare_partitions(
-        self, session: Session, fetched: Sequence[FetchedPage]
-    ) -> None:
-        ranges = [
-            (item.page.candles[0].open_at, item.page.candles[-1].open_at)
-            for item in fetched
-            if len(item.page)
-        ]
-        if ranges:
-            first = min(start for start, _ in ranges)
-            last = max(end for _, end in ranges)
-            ensure_partitions(session, "market_data", first, last)
 
     def _fill(self, session: Session, item: FetchedPage, now: datetime) -> int:
         return fill_gaps(
