@@ -18,7 +18,7 @@ from app.core.exceptions import ConfigurationError
 from app.core.postgres import binaries
 from app.core.postgres.access import connect_or_start, database_access
 from app.core.postgres.binaries import find_binaries
-from app.core.postgres.identity import Identity, server_identity
+from app.core.postgres.identity import server_identity
 from app.core.postgres.location import ServerLocation, choose_location
 from tests.database_fixtures import temporary_folder
 
@@ -147,14 +147,13 @@ def test_another_users_server_folder_is_refused(folder: Path) -> None:
     assert _run_as_nobody(work) == 0
 
 
-def test_an_ordinary_users_folder_in_the_way_is_named(tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root enters every folder")
-    (tmp_path / "closed").mkdir(mode=0o000)
-    identity: Identity = server_identity()
+@as_root
+def test_an_ordinary_user_is_told_which_folder_is_in_its_way(closed: Path) -> None:
+    def work() -> None:
+        with pytest.raises(ConfigurationError, match=f"cannot enter {closed}\\."):
+            choose_location(str(closed / "data"), closed, server_identity())
 
-    with pytest.raises(ConfigurationError, match="closed"):
-        choose_location(str(tmp_path / "closed" / "data"), tmp_path, identity)
+    assert _run_as_nobody(work) == 0
 
 
 def _run_as_nobody(work: Callable[[], None]) -> int:
