@@ -17,7 +17,7 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 
 from alembic import context
 from app.config.loader import ConfigLoader
-from app.core.database import parse_url
+from app.core.database_url import parse_url
 from app.core.postgres import database_access
 from app.models import BaseModel
 from app.models.column_types import EnumText, UtcDateTime
@@ -30,11 +30,10 @@ _PARTITIONS = text("SELECT relname FROM pg_class WHERE relispartition")
 @contextmanager
 def database_url() -> Iterator[tuple[str, str]]:
     """URL, and the password that goes with one that holds none."""
-    given = context.config.attributes.get("url") or context.get_x_argument(
-        as_dictionary=True
-    ).get("url")
+    attributes = context.config.attributes
+    given = attributes.get("url") or context.get_x_argument(True).get("url")
     if given:
-        yield str(given), ""
+        yield str(given), attributes.get("password", "")
         return
     settings = ConfigLoader(None, os.environ).load()
     password = settings.database.password.get_secret_value()
