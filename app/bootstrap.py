@@ -206,7 +206,7 @@ def _trade_manager(runtime: Runtime) -> BaseProcess:
         runtime.clock,
         runtime.database,
         _heartbeat(runtime, ProcessName.TRADE_MANAGER),
-        TradeManagementService(settings.simulation, runtime.run_id),
+        TradeManagementService(settings.simulation, settings.risk, runtime.run_id),
         settings.simulation,
         settings.application.watchdog_seconds,
     )

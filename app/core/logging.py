@@ -28,7 +28,7 @@ def configure_logging(level: str, form: Literal["console", "json"]) -> None:
     )
     numeric_level = getattr(logging, level)
     logging.basicConfig(stream=sys.stderr, level=numeric_level, format="%(message)s")
-    for noisy in ("ccxt", "aiohttp.access", "asyncio"):
+    for noisy in ("alembic", "ccxt", "aiohttp.access", "asyncio"):
         logging.getLogger(noisy).setLevel(max(numeric_level, logging.WARNING))
     structlog.configure(
         processors=[

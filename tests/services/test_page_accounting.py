@@ -1,0 +1,67 @@
+"""A page settles exactly the slots that it speaks of."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+
+from app.domain.timeframe import Timeframe
+from app.exchange.replies import CandlePage
+from app.services.collection.accounting import account_for
+
+START = datetime(2025, 1, 6, tzinfo=timezone.utc)
+
+
+def page(minutes: list[int], covered: int, server_minute: float) -> CandlePage:
+    """A 1m page that starts at START and holds bars at these minutes."""
+    first = int(START.timestamp() * 1000)
+    return CandlePage(
+        symbol="BTC/USDT",
+        timeframe=Timeframe.M1,
+        since=START,
+        covered_until=START + timedelta(minutes=covered),
+        server_now=START + timedelta(minutes=server_minute),
+        open_ms=np.array([first + minute * 60_000 for minute in minutes], dtype="i8"),
+        values=np.ones((len(minutes), 5)),
+    )
+
+
+def test_a_hole_before_a_later_bar_is_missing_at_once() -> None:
+    account = account_for(page([0, 1, 4], 5, 5.1), START, 300.0)
+
+    assert [(run.starts_at, run.ends_at) for run in account.missing] == [
+        (START + timedelta(minutes=2), START + timedelta(minutes=4))
+    ]
+    assert account.watermark_at == START + timedelta(minutes=5)
+
+
+def test_a_bar_missing_at_the_end_may_only_be_late() -> None:
+    account = account_for(page([0, 1], 5, 5.1), START, 300.0)
+
+    assert account.missing == ()
+    assert account.watermark_at == START + timedelta(minutes=2)
+
+
+def test_a_bar_late_beyond_the_grace_is_missing() -> None:
+    account = account_for(page([0, 1], 10, 10.1), START, 300.0)
+
+    (run,) = account.missing
+    assert run.starts_at == START + timedelta(minutes=2)
+    assert run.ends_at == account.watermark_at == START + timedelta(minutes=5)
+
+
+def test_an_empty_page_right_after_the_close_settles_nothing() -> None:
+    account = account_for(page([], 1, 1.1), START, 300.0)
+
+    assert account.missing == ()
+    assert account.watermark_at == START
+
+
+def test_a_page_of_known_bars_leaves_the_watermark() -> None:
+    known = START + timedelta(minutes=3)
+
+    account = account_for(page([0, 1, 2], 3, 3.1), known, 300.0)
+
+    assert account.missing == ()
+    assert account.watermark_at == known
