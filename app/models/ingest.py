@@ -18,7 +18,7 @@ from app.models.bar_copy import copy_bars
 from app.models.bar_merge import MergeCounts, merge_bars
 from app.models.bars import BAR_DTYPE, SeriesBars, from_microseconds
 from app.models.keyed_bars import KeyedBars
-from app.models.partitions import ensure_partitions
+from app.models.partitions import ensure_months
 from app.models.stored_bars import read_stored_bars
 
 __all__ = ["BAR_DTYPE", "IngestResult", "SeriesBars", "store_bars"]
@@ -84,10 +84,7 @@ def _store(
     # 2. New bars go straight into the table.
     inserted = MergeCounts(0, 0)
     if len(new):
-        first, last = int(new.opens.min()), int(new.opens.max())
-        ensure_partitions(
-            session, "market_data", from_microseconds(first), from_microseconds(last)
-        )
+        ensure_months(session, "market_data", new.months())
         inserted = _insert(session, timeframe, new, known_at)
     # 3. Corrected ones replace the old value, which is kept.
     corrected = MergeCounts(0, 0)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.models.bars import VALUES, SeriesBars
+from app.models.bars import VALUES, SeriesBars, from_microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class KeyedBars:
             ids, opens = ids[order], opens[order]
             last = np.ones(len(ids), dtype=bool)
             last[:-1] = (ids[1:] != ids[:-1]) | (opens[1:] != opens[:-1])
-            ids, opens, values = ids[last], opens[last], values[:, order[last]]
+            ids, opens, values = ids[last], opens[last], np.take(values, order[last], 1)
         return cls(ids, opens, values)
 
     @classmethod
@@ -66,7 +67,8 @@ class KeyedBars:
         """The bars for which `mask`, of shape (bars,), is true."""
         if mask.all():
             return self
-        return KeyedBars(self.ids[mask], self.opens[mask], self.values[:, mask])
+        values = np.compress(mask, self.values, 1)  # stays contiguous, unlike [:, mask]
+        return KeyedBars(self.ids[mask], self.opens[mask], values)
 
     def part(self, start: int, end: int) -> KeyedBars:
         """The bars at positions [start, end), sharing memory."""
@@ -78,6 +80,12 @@ class KeyedBars:
         """Consecutive parts of at most `size` bars, sharing memory."""
         for start in range(0, len(self), size):
             yield self.part(start, start + size)
+
+    def months(self) -> list[datetime]:
+        """First instants of the months (UTC) in which bars open."""
+        months = np.unique(self.opens.view("datetime64[us]").astype("datetime64[M]"))
+        starts = months.astype("datetime64[us]").astype(np.int64).tolist()
+        return [from_microseconds(start) for start in starts]
 
     def series(self) -> Iterator[tuple[int, slice]]:
         """Market key and positions of each series, ascending."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 
 import sqlalchemy as sa
@@ -31,6 +31,18 @@ def ensure_partitions(
 ) -> list[str]:
     """Make the partitions for every month that [start, end] touches.
 
+    Answers, costs and raises as `ensure_months`.
+    """
+    if end < start:
+        raise ValueError(f"end {end.isoformat()} is before start {start.isoformat()}")
+    return ensure_months(session, table, _months(start, end))
+
+
+def ensure_months(
+    session: Session, table: str, moments: Iterable[datetime]
+) -> list[str]:
+    """Make the partitions for the months these moments lie in.
+
     Answers the names of those made now; where all exist it costs one catalogue
     query. Nothing is remembered between calls: a partition made in a transaction
     that rolls back, or dropped for retention, would be remembered wrongly. Safe to
@@ -39,11 +51,11 @@ def ensure_partitions(
     """
     if table not in PARTITIONED_TABLES:
         raise ValueError(f"table must be one of {PARTITIONED_TABLES}, got {table!r}")
-    if end < start:
-        raise ValueError(f"end {end.isoformat()} is before start {start.isoformat()}")
-    months = {partition_name(table, month): month for month in _months(start, end)}
-    missing = _missing(session, table, list(months))
-    if not missing:
+    months = {
+        partition_name(table, month): month
+        for month in sorted({Timeframe.MN1.floor(moment) for moment in moments})
+    }
+    if not _missing(session, table, list(months)):
         return []
     before = session.scalar(sa.text("SELECT current_setting('lock_timeout')"))
     _set_lock_timeout(session, _LOCK_TIMEOUT)

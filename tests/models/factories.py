@@ -10,16 +10,30 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.domain.decision import DecisionKind, ReasonCode, Side
+from app.domain.gap import GapReason, GapStatus
 from app.domain.market import MarketStatus
+from app.domain.process import ProcessState
 from app.domain.timeframe import Timeframe
-from app.domain.trade import TradeStatus
+from app.domain.trade import ExitReason, TradeStatus
+from app.domain.universe import RejectionReason
 from app.models import (
     ConfigurationHistory,
     Cryptocurrency,
+    MarketDataGap,
+    MarketSnapshot,
+    PartialExit,
+    PerformanceMetrics,
+    ProcessHeartbeat,
+    QuarantinedRow,
+    ScanCursor,
     Signal,
     SimulatedTrade,
+    UniverseMembership,
 )
 from app.models.bars import BAR_DTYPE, SeriesBars, to_microseconds
+from app.models.ingest import store_bars
+from app.models.partitions import ensure_partitions
+from app.models.series_lock import lock_cursors
 
 T0 = datetime(2025, 1, 6, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
@@ -127,4 +141,128 @@ def make_trade(signal: Signal) -> SimulatedTrade:
         best_price=price,
         worst_price=price,
         stepped_through=signal.decided_at,
+    )
+
+
+def fill_every_table(session: Session) -> None:
+    """At least one row in each table, and a superseded bar."""
+    run = add_run(session)
+    market = add_market(session, run)
+    signal = make_signal(market)
+    session.add(signal)
+    session.flush()
+    trade = make_trade(signal)
+    session.add(trade)
+    session.flush()
+    for price in (100.0, 101.0):
+        store_bars(session, [make_bars(market.id, 3, price=price)], T0)
+    ensure_partitions(session, "market_snapshots", T0, T0)
+    key, timeframe = market.id, Timeframe.M1
+    lock_cursors(session, {(key, timeframe): T0}, run)
+    session.add_all(
+        [
+            UniverseMembership(
+                cryptocurrency_id=key,
+                admitted=False,
+                reasons=[RejectionReason.SPREAD_TOO_WIDE],
+                figures={"spread_bps": 31.0},
+                valid_from=T0,
+                run_id=run,
+            ),
+            make_gap(key, run),
+            make_snapshot(key, run),
+            ScanCursor(
+                strategy="momentum",
+                timeframe=timeframe,
+                inception_at=T0,
+                evaluated_through=T0,
+                run_id=run,
+            ),
+            PartialExit(
+                trade_id=trade.id,
+                sequence=1,
+                exited_at=T0,
+                price=Decimal("102"),
+                quantity=Decimal("0.8"),
+                fee=Decimal("0.08"),
+                pnl=Decimal("1.1"),
+                reason=ExitReason.TAKE_PROFIT,
+                run_id=run,
+            ),
+            make_metrics(trade),
+            ProcessHeartbeat(
+                process="collector",
+                pid=1,
+                host="here",
+                state=ProcessState.RUNNING,
+                started_at=T0,
+                beat_at=T0,
+                real_beat_at=T0,
+                run_id=run,
+            ),
+        ]
+    )
+    QuarantinedRow.store(session, [make_refused(run)])
+    session.flush()
+
+
+def make_gap(key: int, run_id: uuid.UUID, start: datetime = T0) -> MarketDataGap:
+    """An unsaved open gap of two one-minute bars."""
+    return MarketDataGap(
+        cryptocurrency_id=key,
+        timeframe=Timeframe.M1,
+        starts_at=start,
+        ends_at=start + 2 * MINUTE,
+        slots=2,
+        status=GapStatus.OPEN,
+        reason=GapReason.UNKNOWN,
+        detected_at=start,
+        run_id=run_id,
+    )
+
+
+def make_snapshot(key: int, run_id: uuid.UUID, at: datetime = T0) -> MarketSnapshot:
+    """An unsaved snapshot with one known and one warming-up indicator."""
+    return MarketSnapshot(
+        cryptocurrency_id=key,
+        timestamp=at,
+        known_at=at,
+        last_price=100.0,
+        bars={"5m": T0.isoformat()},
+        indicators={"5m": {"rsi": 61.5, "ema_200": None}},
+        run_id=run_id,
+    )
+
+
+def make_metrics(trade: SimulatedTrade) -> PerformanceMetrics:
+    """Unsaved figures of one winning trade."""
+    return PerformanceMetrics(
+        trade_id=trade.id,
+        as_of=T0,
+        trades=1,
+        wins=1,
+        losses=0,
+        win_rate=1.0,
+        expectancy=0.5,
+        realised_pnl=Decimal("1.1"),
+        fees=Decimal("0.3"),
+        equity=Decimal("10001.1"),
+        peak_equity=Decimal("10001.1"),
+        drawdown=Decimal("0"),
+        max_drawdown=Decimal("0"),
+        run_id=trade.run_id,
+    )
+
+
+def make_refused(run_id: uuid.UUID, raw: str = "[1, null]") -> QuarantinedRow:
+    """An unsaved refused candle."""
+    return QuarantinedRow(
+        exchange="replay",
+        symbol="BTC/USDT",
+        timeframe=Timeframe.M1,
+        what="candle",
+        rule="prices must be finite and above 0",
+        raw=raw,
+        known_at=T0,
+        run_id=run_id,
     )
