@@ -53,10 +53,9 @@ class Identity:
 
     def blocking_folder(self, path: Path) -> Path | None:
         """The outermost existing folder on the way to `path` that shuts us out."""
-        ancestors = [folder for folder in reversed(path.parents) if folder.is_dir()]
-        if path.is_dir():
-            ancestors.append(path)
-        return self.first_locked(ancestors)
+        # os.path.isdir, as Path.is_dir raises for what lies behind a closed folder.
+        folders = [*reversed(path.parents), path]
+        return self.first_locked([one for one in folders if os.path.isdir(one)])
 
 
 def server_identity() -> Identity:
