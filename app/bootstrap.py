@@ -90,7 +90,7 @@ def migrate_database(config: Path | None, is_dry_run: bool) -> str:
             return f"The database is at revision {after} already."
         if is_dry_run:
             return upgrade_sql(f"{before or 'base'}:{after}")
-        upgrade(door.url)
+        upgrade(door.url, settings.database.password.get_secret_value())
     return f"Migrated the database from {before or 'empty'} to revision {after}."
 
 

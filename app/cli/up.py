@@ -48,7 +48,7 @@ def run_up(config: Path | None, seconds: float | None, is_plain: bool) -> ExitCo
         stack.callback(database.dispose)
         before, after = database.find_revision(), head_revision()
         if before != after:
-            upgrade(door.url)
+            upgrade(door.url, settings.database.password.get_secret_value())
         console.print(_database_line(door, before, after))
         environment = _environment(config, door)
         supervisors = []
