@@ -64,7 +64,7 @@ class ReplaySettings(Section):
         18080, ge=0, le=65535, description="Port it listens on; 0: any free one."
     )
     seed: int = Field(
-        7, ge=0, le=2**32 - 1, description="Seed of the simulated market."
+        5, ge=0, le=2**32 - 1, description="Seed of the simulated market."
     )
     markets: int = Field(
         20, ge=4, le=1000, description="Symbols of the simulated market."
