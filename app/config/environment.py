@@ -34,23 +34,20 @@ def read_overrides(
 ) -> tuple[dict[str, Override], list[str]]:
     """Key path to override, and one line for each variable that is refused.
 
-    Text keys take their value literally, all others as YAML. An empty short name
-    (`DATABASE_URL=`) counts as not set, which is what compose files produce.
+    Text keys take their value literally, all others as YAML. The full name of a key
+    wins over its short one (`DATABASE_URL`), so that a command's option can win over
+    both; an empty short name counts as not set, which is what compose files produce.
     """
     overrides: dict[str, Override] = {}
     problems: list[str] = []
-    for name in sorted(environ):
+    for name in sorted(environ, key=lambda name: (not _is_short(name), name)):
         try:
             override = _read_variable(name, environ)
         except _Refused as error:
             problems.append(str(error))
             continue
-        if override is None:
-            continue
-        other = overrides.get(override.path)
-        if other is not None:
-            problems.append(f"{override.path}: set by both {other.source} and {name}")
-        overrides[override.path] = override
+        if override is not None:
+            overrides[override.path] = override
     return overrides, problems
 
 
@@ -92,6 +89,10 @@ def _target(name: str) -> tuple[str | None, bool]:
     if path not in all_keys() and _to_path(stem) in all_keys():
         return _to_path(stem), True
     return path, False
+
+
+def _is_short(name: str) -> bool:
+    return name.removesuffix("_FILE") in SHORT_NAMES
 
 
 def _to_path(name: str) -> str:

@@ -160,6 +160,7 @@ class FilterSettings(Section):
 
     @model_validator(mode="after")
     def _volatility_is_a_range(self) -> Self:
+        """`min_volatility_24h` < `max_volatility_24h`."""
         if self.min_volatility_24h >= self.max_volatility_24h:
             raise ValueError(
                 f"filter.min_volatility_24h: {self.min_volatility_24h} is not below "
@@ -205,6 +206,7 @@ class CollectorSettings(Section):
 
     @model_validator(mode="after")
     def _each_timeframe_once(self) -> Self:
+        """`timeframes` lists no time frame twice."""
         for timeframe in self.timeframes:
             if self.timeframes.count(timeframe) > 1:
                 raise ValueError(f"collector.timeframes: {timeframe} is listed twice")
@@ -279,6 +281,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _used_timeframes_are_collected(self) -> Self:
+        """Time frames that any section uses are among `collector.timeframes`."""
         used = {
             "snapshot.timeframes": self.snapshot.timeframes,
             "strategies.momentum.timeframe": (self.strategies.momentum.timeframe,),

@@ -53,6 +53,7 @@ class MomentumSettings(Section):
 
     @model_validator(mode="after")
     def _pairs_are_ordered(self) -> Self:
+        """`rsi_min`, `macd_fast`, `trend_fast` are below their partners."""
         pairs = [
             ("rsi_min", self.rsi_min, "rsi_max", self.rsi_max),
             ("macd_fast", self.macd_fast, "macd_slow", self.macd_slow),
@@ -142,6 +143,7 @@ class SimulationSettings(Section):
 
     @model_validator(mode="after")
     def _take_profits_are_a_plan(self) -> Self:
+        """`take_profits`: fractions sum to at most 1, `r_multiple` ascends."""
         key = "simulation.take_profits"
         total = sum(Decimal(str(stage.fraction)) for stage in self.take_profits)
         if total > 1:

@@ -1,0 +1,1 @@
+"""What `scripts/generate_docs.py` writes, one document a module."""
