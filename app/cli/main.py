@@ -111,6 +111,20 @@ def status(
     show_status(config, is_json=json)
 
 
+@cli.command("database-url")
+def database_url(
+    config: ConfigOption = None,
+    serve: Annotated[
+        bool,
+        typer.Option("--serve", help="Keep the embedded server up until Ctrl-C."),
+    ] = False,
+) -> None:
+    """Print how psql, pandas and others reach the database."""
+    from app.cli.database_url import print_database_url
+
+    print_database_url(config, serve)
+
+
 @cli.command()
 def healthcheck(
     name: Annotated[ProcessName, typer.Argument(help="Which process to check.")],

@@ -20,7 +20,7 @@ from app.replay.render import klines_text
 from app.replay.simulated import SimulatedMarket
 from app.replay.source import BarWindow, seen_bars
 
-SETTINGS = ReplaySettings(history_days=120)
+SETTINGS = ReplaySettings(seed=7, history_days=120)
 MARKET = SimulatedMarket(SETTINGS)
 START = MARKET.first_start_ms
 NEWEST = BarWindow(None, None, 1)

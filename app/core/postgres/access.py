@@ -74,6 +74,15 @@ def database_access(
             access.server.stop()
 
 
+def find_running_url(settings: DatabaseSettings, state_directory: Path) -> str | None:
+    """URL of the embedded server, if one runs just now; starts nothing."""
+    identity = server_identity()
+    location = choose_location(settings.data_directory, state_directory, identity)
+    with _clear_file_errors(location):
+        attached = _find_running(location)
+    return attached.url if attached else None
+
+
 def connect_or_start(
     location: ServerLocation,
     identity: Identity,
