@@ -13,11 +13,15 @@ from app.cli.tables import status_view, summary_line
 from app.core.clock import Clock, SystemClock
 from app.core.database import Database
 from app.core.exceptions import RetryableError
-from app.processes.supervisor import Supervisor
+from app.processes.supervisor import ChildStatus, Supervisor
 from app.services.status import SystemStatus, read_status
 
 _REFRESH_SECONDS = 1.0
 _PLAIN_SECONDS = 5.0
+# Height of everything above the newest decisions and trades, and the width from
+# which those two tables stand side by side.
+_LINES_ABOVE = 32
+_WIDTH_FOR_BOTH = 152
 
 
 class Watch:
@@ -42,8 +46,8 @@ class Watch:
 
     def run(
         self, stop: threading.Event, seconds: float | None, is_plain: bool
-    ) -> str | None:
-        """Run until `stop`, or for `seconds`; the name of a child that gave up."""
+    ) -> ChildStatus | None:
+        """Run until `stop`, or for `seconds`; the child that gave up, if one did."""
         started = self._real_clock.monotonic()
         is_screen = self._console.is_terminal and not is_plain
         pause = _REFRESH_SECONDS if is_screen else _PLAIN_SECONDS
@@ -64,20 +68,26 @@ class Watch:
                 stop.wait(0.2)
         return None
 
-    def _find_failed(self) -> str | None:
+    def _find_failed(self) -> ChildStatus | None:
         for supervisor in self._supervisors:
             status = supervisor.failed_for_good()
             if status is not None:
-                return status.name
+                return status
         return None
 
     def _read(self) -> None:
         try:
             with self._database.session_scope() as session:
-                self._status = read_status(session)
+                self._status = read_status(session, self._lines())
             self._trouble = ""
         except RetryableError as error:
             self._trouble = f"database: {error}"
+
+    def _lines(self) -> int:
+        """Newest decisions and trades that fit below the other tables."""
+        beside = self._console.width >= _WIDTH_FOR_BOTH
+        spare = self._console.height - _LINES_ABOVE
+        return max(2, min(8, spare if beside else spare // 2 - 3))
 
     def _show(self, live: Live, is_screen: bool) -> None:
         restarts = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -30,13 +30,22 @@ def status_view(
     status: SystemStatus, now: datetime, restarts: Mapping[str, int] | None = None
 ) -> RenderableType:
     """The whole status as one renderable."""
-    counts = Columns([_rows_table(status), _candles_table(status)], padding=(0, 2))
+    names = list(status.rows)
+    half = (len(names) + 1) // 2
+    counts = Columns(
+        [
+            _rows_table(status, names[:half]),
+            _rows_table(status, names[half:]),
+            _candles_table(status),
+        ],
+        padding=(0, 2),
+    )
+    newest = Columns([_decision_table(status), _trade_table(status)], padding=(0, 2))
     return Group(
         _headline(status, now),
         _process_table(status, now, restarts or {}),
         counts,
-        _decision_table(status),
-        _trade_table(status),
+        newest,
     )
 
 
@@ -113,12 +122,12 @@ def _errors(row: ProcessStatus, restarts: int) -> Text:
     return text
 
 
-def _rows_table(status: SystemStatus) -> Table:
+def _rows_table(status: SystemStatus, names: Sequence[str]) -> Table:
     table = Table(title="Rows", title_justify="left")
     table.add_column("table")
     table.add_column("rows", justify="right")
-    for name, count in status.rows.items():
-        table.add_row(name, f"{count:,}")
+    for name in names:
+        table.add_row(name, f"{status.rows[name]:,}")
     return table
 
 

@@ -155,9 +155,9 @@ def _estimate(session: Session, table: str) -> int:
 
 def _candles(session: Session) -> dict[str, int]:
     query = text(
-        "SELECT timeframe::text, count(*) FROM"
+        "SELECT t.timeframe::text, count(*) FROM"
         f" (SELECT timeframe FROM market_data LIMIT {_LARGEST_COUNT}) AS t"
-        " GROUP BY timeframe ORDER BY timeframe"
+        " GROUP BY t.timeframe ORDER BY t.timeframe"
     )
     return {row[0]: int(row[1]) for row in session.execute(query)}
 
