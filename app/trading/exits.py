@@ -106,7 +106,7 @@ def step(
     if state.is_closed:
         raise ValueError("a closed trade cannot be stepped")
     open_, high, low, close = (
-        Decimal(repr(price))
+        money(Decimal(repr(price)))
         for price in (candle.open, candle.high, candle.low, candle.close)
     )
     is_long = state.side is Side.LONG

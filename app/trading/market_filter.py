@@ -37,7 +37,8 @@ class MarketFilter:
         """One verdict a market, by symbol.
 
         Market capitalisation is judged only where `market_caps` knows it. Of those
-        that pass, the `max_markets` with the highest 24 h volume stay.
+        that pass, the `max_markets` with the highest 24 h volume stay, unless the
+        symbols were chosen by name.
         """
         verdicts = []
         for symbol, market in sorted(markets.items()):
@@ -45,7 +46,7 @@ class MarketFilter:
             figures = _figures(market, ticker, market_caps.get(symbol))
             reasons = self._reasons(market, ticker, market_caps.get(symbol))
             verdicts.append(Verdict(symbol, not reasons, reasons, figures))
-        return self._keep_largest(verdicts)
+        return verdicts if self._settings.symbols else self._keep_largest(verdicts)
 
     def _reasons(
         self, market: Market, ticker: Ticker | None, market_cap: float | None
@@ -79,8 +80,10 @@ class MarketFilter:
             reasons.append(RejectionReason.SPREAD_UNKNOWN)
         elif ticker.spread_bps > settings.max_spread_bps:
             reasons.append(RejectionReason.SPREAD_TOO_WIDE)
-        volatility = ticker.volatility_24h or 0.0
-        if volatility < settings.min_volatility_24h:
+        volatility = ticker.volatility_24h
+        if volatility is None:
+            reasons.append(RejectionReason.VOLATILITY_UNKNOWN)
+        elif volatility < settings.min_volatility_24h:
             reasons.append(RejectionReason.VOLATILITY_TOO_LOW)
         elif volatility > settings.max_volatility_24h:
             reasons.append(RejectionReason.VOLATILITY_TOO_HIGH)

@@ -86,7 +86,10 @@ class RiskManager:
         if portfolio.equity <= 0:
             return ReasonCode.NO_EQUITY
         entry = self._costs.entry_price(signal.entry_price, signal.side)
-        distance = abs(entry - signal.stop_price)
+        stop = money(signal.stop_price)
+        distance = entry - stop if signal.side is Side.LONG else stop - entry
+        if distance <= 0 or stop <= 0:
+            return ReasonCode.STOP_UNUSABLE
         wanted = money(portfolio.equity * _exact(self._risk.risk_per_trade)) / distance
         most = portfolio.equity * _exact(self._risk.max_position_fraction) / entry
         step = _exact(amount_step) if amount_step else QUANTITY_STEP
@@ -98,7 +101,7 @@ class RiskManager:
             side=signal.side,
             entry_price=entry,
             quantity=quantity,
-            stop_price=signal.stop_price,
+            stop_price=stop,
             risk_amount=value_of(quantity, distance),
             targets=self._targets(signal, entry, distance, quantity, step),
             entry_fee=self._costs.fee(quantity, entry),
