@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,15 +19,15 @@ from app.bootstrap import (
     build_clock,
     load_settings,
 )
+from app.cli.children import child_environment, child_spec, gave_up
 from app.cli.live import Watch
-from app.config.settings import Settings
+from app.cli.replay import needs_market, require_free_port, running_market
 from app.core.database import Database
-from app.core.exceptions import ExitCode, FatalError
-from app.core.market_identity import REPLAY, state_directory
+from app.core.exceptions import ExitCode
 from app.core.postgres.access import DatabaseAccess
 from app.domain.process import ProcessName
 from app.models.schema import head_revision, upgrade
-from app.processes.supervisor import ChildSpec, Supervisor
+from app.processes.supervisor import Supervisor
 from app.services.runs import end_run
 
 log = structlog.get_logger(__name__)
@@ -39,10 +37,20 @@ def run_up(config: Path | None, seconds: float | None, is_plain: bool) -> ExitCo
     """Start everything, show it, and stop it all at Ctrl-C or after `seconds`."""
     console = Console()
     settings = load_settings(config)
+    if needs_market(settings):
+        require_free_port(settings.replay)
     stop = threading.Event()
     with ExitStack() as stack:
         stack.enter_context(_stop_on_signals(stop))
-        # 1. The database, at today's schema.
+        # 1. The market, unless a real or a running one is configured. First, because
+        # a bad recording or a port in use is told at once.
+        environment = child_environment(config)
+        supervisors = []
+        if needs_market(settings):
+            supervisors.append(
+                stack.enter_context(running_market(settings, environment))
+            )
+        # 2. The database, at today's schema.
         door = stack.enter_context(access(settings))
         database = Database(settings.database, door.url, application_name="up")
         stack.callback(database.dispose)
@@ -50,24 +58,15 @@ def run_up(config: Path | None, seconds: float | None, is_plain: bool) -> ExitCo
         if before != after:
             upgrade(door.url, settings.database.password.get_secret_value())
         console.print(_database_line(door, before, after))
-        environment = _environment(config, door)
-        supervisors = []
-        # 2. The market, unless a real or a running one is configured.
-        if settings.exchange.id == REPLAY and not settings.exchange.replay_url:
-            market = Supervisor(
-                [_child(settings, "replay-market", ["replay-market"], environment)]
-            )
-            market.start()
-            stack.callback(market.stop)
-            supervisors.append(market)
-            _wait_for_market(settings, market)
         # 3. The run, and its processes.
         clock = build_clock(settings)
         run_id = begin_run(settings, database, clock, "up")
-        environment = environment | {RUN_ID_VARIABLE: str(run_id)}
+        # Children find the database as we did, and belong to our run.
+        environment.pop("DATABASE_URL_FILE", None)
+        environment |= {"DATABASE_URL": door.url, RUN_ID_VARIABLE: str(run_id)}
         processes = Supervisor(
             [
-                _child(settings, name.value, ["process", name.value], environment)
+                child_spec(settings, name.value, ["process", name.value], environment)
                 for name in ProcessName
             ]
         )
@@ -82,7 +81,7 @@ def run_up(config: Path | None, seconds: float | None, is_plain: bool) -> ExitCo
         with database.session_scope() as session:
             end_run(session, run_id, clock.now())
         if failure is not None:
-            raise FatalError(_explain(settings, failure))
+            raise gave_up(settings, failure)
     return ExitCode.OK
 
 
@@ -90,16 +89,6 @@ def _database_line(door: DatabaseAccess, before: str | None, after: str) -> str:
     where = "embedded PostgreSQL" if door.owned else "PostgreSQL"
     how = "up to date" if before == after else f"migrated from {before or 'empty'}"
     return f"[dim]{where}: schema {after}, {how}[/]"
-
-
-def _environment(config: Path | None, door: DatabaseAccess) -> dict[str, str]:
-    """Children see the same configuration, and the database as we found it."""
-    environment = dict(os.environ)
-    environment.pop("DATABASE_URL_FILE", None)
-    environment["DATABASE_URL"] = door.url
-    if config is not None:
-        environment["CRYPTO_BOT_CONFIG"] = str(config.resolve())
-    return environment
 
 
 def _keep_alive(door: DatabaseAccess) -> Callable[[], None]:
@@ -111,38 +100,6 @@ def _keep_alive(door: DatabaseAccess) -> Callable[[], None]:
             door.server.start()
 
     return restart_if_dead
-
-
-def _child(
-    settings: Settings, name: str, arguments: list[str], environment: dict[str, str]
-) -> ChildSpec:
-    return ChildSpec(
-        name=name,
-        command=[sys.executable, "-m", "app.cli.main", *arguments],
-        environment=environment,
-        log_path=state_directory(settings) / "logs" / f"{name}.log",
-    )
-
-
-def _wait_for_market(settings: Settings, market: Supervisor) -> None:
-    """Read the market's clock once; if it died instead, say why."""
-    try:
-        build_clock(settings)
-    except Exception:
-        status = market.statuses()[0]
-        if status.restarts or status.exit_code is not None:
-            raise FatalError(_explain(settings, "replay-market")) from None
-        raise
-
-
-def _explain(settings: Settings, child: str) -> str:
-    """Why a child gave up: the last line it logged."""
-    path = state_directory(settings) / "logs" / f"{child}.log"
-    lines = (
-        path.read_text(errors="replace").strip().splitlines() if path.exists() else []
-    )
-    reason = lines[-1].removeprefix("crypto-bot: ") if lines else "it said nothing"
-    return f"{child} gave up: {reason} (log: {path})"
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import structlog
 
 from app.core.clock import Clock, SystemClock
 from app.core.database import Database
-from app.core.exceptions import AppError, ExitCode, FatalError, RetryableError
+from app.core.exceptions import AppError, ExitCode, RetryableError
 from app.domain.process import ProcessName, ProcessState
 from app.processes.async_bridge import AsyncBridge, Interrupted
 from app.processes.heartbeat import Heartbeat, Vitals
@@ -65,6 +65,7 @@ class BaseProcess(ABC):
         self._failures = 0
         self._jitter = random.Random(os.getpid())
         self._exit_code = ExitCode.OK
+        self._error: AppError | None = None
 
     @abstractmethod
     def tick(self, now: datetime) -> None:
@@ -89,7 +90,12 @@ class BaseProcess(ABC):
         self._beat(ProcessState.RUNNING)
 
     def run(self) -> ExitCode:
-        """Repeat `tick` until SIGTERM or SIGINT; returns the process's exit code."""
+        """Repeat `tick` until SIGTERM or SIGINT; returns the process's exit code.
+
+        Raises an `AppError` that no later pass can mend: it is for the caller to say
+        why, in one line, and to end with its exit code. Any other error is a defect:
+        it is logged with its traceback and gives `ExitCode.FAILED`.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         worker = threading.Thread(target=self._work, name=self.name.value, daemon=True)
@@ -97,6 +103,8 @@ class BaseProcess(ABC):
         while worker.is_alive() and not self.stopping.wait(0.2):
             self._check_progress()
         self._stop(worker)
+        if self._error is not None:
+            raise self._error
         return self._exit_code
 
     # The worker thread
@@ -176,13 +184,11 @@ class BaseProcess(ABC):
     def _fail(self, error: Exception) -> None:
         self.vitals.errors += 1
         self.vitals.last_error = f"{type(error).__name__}: {error}"
-        self._exit_code = (
-            error.exit_code if isinstance(error, AppError) else ExitCode.FAILED
-        )
-        if isinstance(error, FatalError):
-            log.error("process_failed", process=self.name.value, error=str(error))
-        else:
-            log.exception("process_failed", process=self.name.value)
+        if isinstance(error, AppError):
+            self._error, self._exit_code = error, error.exit_code
+            return
+        self._exit_code = ExitCode.FAILED
+        log.exception("process_failed", process=self.name.value)
 
     def _say_goodbye(self) -> None:
         is_clean = self._exit_code is ExitCode.OK

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from app.config.settings import ReplaySettings
 from app.core.clock import SystemClock
-from app.core.exceptions import AppError
+from app.core.exceptions import ConfigurationError
 from app.replay.api import SpotApi
 from app.replay.control import add_control_routes
 from app.replay.door import Door
@@ -79,7 +79,7 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set; `ready` is called with the port once it listens.
 
-    Raises `AppError` when the address cannot be had.
+    Raises `ConfigurationError` when the address cannot be had.
     """
     stop = stop or asyncio.Event()
     source = build_source(settings)
@@ -132,7 +132,8 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
             if error.errno == errno.EADDRINUSE
             else (error.strerror or str(error))
         )
-        raise AppError(
+        # 78, so that no supervisor tries again and again.
+        raise ConfigurationError(
             f"the replay market cannot listen on {host}:{port}: {reason}"
         ) from error
     return int(runner.addresses[0][1])

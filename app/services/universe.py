@@ -76,6 +76,19 @@ def known_market_caps(session: Session, exchange: str) -> dict[str, float]:
     return {symbol: cap for symbol, cap in rows if cap is not None}
 
 
+def current_verdicts(session: Session, exchange: str) -> list[Verdict]:
+    """The standing verdict on every market of `exchange`, by symbol."""
+    return [
+        Verdict(
+            market.symbol,
+            membership.admitted,
+            tuple(membership.reasons),
+            membership.figures,
+        )
+        for market, membership in UniverseMembership.get_current(session, exchange)
+    ]
+
+
 def save_markets(
     session: Session,
     exchange: str,
@@ -86,8 +99,8 @@ def save_markets(
     """Store listings, changes and delistings; all rows by symbol, new, gone.
 
     Raises:
-        CorruptReply: more than a fifth of the known markets vanished at once, which
-            a truncated reply explains better than a delisting.
+        CorruptReply: all or more than a fifth of the known markets vanished at once,
+            which a truncated reply explains better than a delisting.
     """
     rows = {
         row.symbol: row
@@ -97,7 +110,9 @@ def save_markets(
     }
     known = {s for s, row in rows.items() if row.status is not MarketStatus.DELISTED}
     gone = known - set(markets)
-    if len(gone) > LARGEST_SHRINK * max(1, len(known)) and len(gone) > 1:
+    # One market of a few may go; all of them at once never do.
+    is_too_many = len(gone) > max(1, LARGEST_SHRINK * len(known))
+    if is_too_many or (known and not markets):
         raise CorruptReply(
             f"{exchange} lists {len(markets)} markets and {len(gone)} of {len(known)} "
             f"known ones vanished at once; at most {LARGEST_SHRINK:.0%} is believed"
@@ -112,7 +127,7 @@ def save_markets(
             session.add(row)
             rows[symbol] = row
             listed += 1
-        _copy_market(row, market, now)
+        copy_market(row, market, now)
     for symbol in gone:
         rows[symbol].status = MarketStatus.DELISTED
         rows[symbol].delisted_at = now
@@ -120,7 +135,8 @@ def save_markets(
     return rows, listed, len(gone)
 
 
-def _copy_market(row: Cryptocurrency, market: Market, now: datetime) -> None:
+def copy_market(row: Cryptocurrency, market: Market, now: datetime) -> None:
+    """Give `row` what the exchange says of `market` at `now`."""
     row.exchange_symbol = market.exchange_symbol
     row.base = market.base
     row.quote = market.quote
