@@ -65,10 +65,12 @@ class ScaledClock:
         self.virtual_at = virtual_at
         self.real_at = real_at
         self.speed = speed
+        self.ends_at = ends_at
 
     def now(self) -> datetime:
-        elapsed = datetime.now(timezone.utc) - self.real_at
-        return self.virtual_at + timedelta(seconds=elapsed.total_seconds() * self.speed)
+        elapsed = (datetime.now(timezone.utc) - self.real_at).total_seconds()
+        now = self.virtual_at + timedelta(seconds=elapsed * self.speed)
+        return now if self.ends_at is None else min(now, self.ends_at)
 
     def monotonic(self) -> float:
         return time.monotonic() * self.speed
