@@ -24,6 +24,7 @@ from app.cli.live import Watch
 from app.cli.replay import needs_market, require_free_port, running_market
 from app.core.database import Database
 from app.core.exceptions import ExitCode
+from app.core.logging import configure_logging
 from app.core.postgres.access import DatabaseAccess
 from app.domain.process import ProcessName
 from app.models.schema import head_revision, upgrade
@@ -37,6 +38,8 @@ def run_up(config: Path | None, seconds: float | None, is_plain: bool) -> ExitCo
     """Start everything, show it, and stop it all at Ctrl-C or after `seconds`."""
     console = Console()
     settings = load_settings(config)
+    # The screen tells the rest; the children log to files of their own in full.
+    configure_logging("WARNING", settings.application.log_format)
     if needs_market(settings):
         require_free_port(settings.replay)
     stop = threading.Event()
