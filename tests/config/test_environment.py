@@ -13,8 +13,8 @@ from app.core.exceptions import ConfigurationError
 from app.domain.timeframe import Timeframe
 
 
-def load(dotenv: Path | None = None, **environ: str) -> Settings:
-    return ConfigLoader(None, environ, dotenv=dotenv).load()
+def load(**environ: str) -> Settings:
+    return ConfigLoader(None, environ, dotenv=None).load()
 
 
 def refusal(**environ: str) -> str:
