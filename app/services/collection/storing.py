@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.domain.gap import GapReason
+from app.domain.slots import SlotRun
 from app.exchange.replies import CandlePage, RejectedItem
 from app.models import QuarantinedRow, SeriesCursor
 from app.models.bars import BAR_DTYPE, VALUES, SeriesBars
@@ -88,14 +89,17 @@ class PageStore:
         self, session: Session, cursor: SeriesCursor, item: FetchedPage, now: datetime
     ) -> int:
         account = account_for(item.page, cursor.watermark_at, self._tail_grace_seconds)
-        slots = open_gaps(
-            session,
-            cursor.cryptocurrency_id,
-            cursor.timeframe,
-            account.missing,
-            self._reason(cursor, item),
-            now,
-            self._run_id,
+        slots = sum(
+            open_gaps(
+                session,
+                cursor.cryptocurrency_id,
+                cursor.timeframe,
+                [run],
+                self._reason(cursor, item, run),
+                now,
+                self._run_id,
+            )
+            for run in account.missing
         )
         if len(item.page):
             first, last = item.page.candles[0].open_at, item.page.candles[-1].open_at
@@ -107,10 +111,12 @@ class PageStore:
         return slots
 
     @staticmethod
-    def _reason(cursor: SeriesCursor, item: FetchedPage) -> GapReason:
+    def _reason(cursor: SeriesCursor, item: FetchedPage, run: SlotRun) -> GapReason:
         if item.page.rejected:
             return GapReason.QUARANTINED
-        if cursor.first_bar_at is None:
+        candles = item.page.candles
+        is_before_all = not candles or run.ends_at <= candles[0].open_at
+        if cursor.first_bar_at is None and is_before_all:
             return GapReason.NOT_LISTED
         return GapReason.UNKNOWN
 
