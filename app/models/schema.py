@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -40,9 +42,10 @@ def alembic_config(
 def upgrade(url: str, password: str = "", revision: str = "head") -> None:
     """Run the migrations up to `revision`; nothing where they are all applied.
 
-    Raises what `Database.session_scope` raises.
+    Raises what `Database.session_scope` raises, and SchemaMismatch for a database
+    that newer code migrated.
     """
-    with translated_errors(_target(url)):
+    with translated_errors(_target(url)), _unknown_revisions(_target(url)):
         command.upgrade(alembic_config(url, password), revision)
 
 
@@ -76,7 +79,9 @@ def upgrade_sql(revisions: str = "head") -> str:
     """The SQL `upgrade` would run; `revisions` may be `FROM:TO`. Needs no server."""
     output = io.StringIO()
     # Only the dialect of this URL is used; an offline run never connects.
-    command.upgrade(alembic_config("postgresql://", output=output), revisions, sql=True)
+    config = alembic_config("postgresql://", output=output)
+    with _unknown_revisions("the database"):
+        command.upgrade(config, revisions, sql=True)
     return output.getvalue()
 
 
@@ -92,6 +97,17 @@ def current_revision(engine: Engine) -> str | None:
     """The revision the database is at; None before the first migration."""
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
+
+
+@contextmanager
+def _unknown_revisions(target: str) -> Iterator[None]:
+    try:
+        yield
+    except CommandError as error:
+        raise SchemaMismatch(
+            f"{target} is at a revision this code does not have ({error}); run the "
+            "code that belongs to this database"
+        ) from error
 
 
 def _target(url: str) -> str:
