@@ -101,7 +101,15 @@ class TradeManagementService:
         horizon: datetime,
     ) -> int:
         market = markets[trade.cryptocurrency_id]
-        if horizon <= trade.stepped_through:
+        if horizon < trade.stepped_through:
+            return 0
+        is_gone = market.status is MarketStatus.DELISTED
+        if is_gone and market.delisted_at is not None:
+            # Sold when it was found gone, wherever the others stand by now.
+            gone_at = max(trade.stepped_through, self._frame.ceil(market.delisted_at))
+            is_gone = gone_at <= horizon
+            horizon = min(horizon, gone_at)
+        if horizon == trade.stepped_through and not is_gone:
             return 0
         bars = MarketData.get_range(
             session, market.id, self._frame, trade.stepped_through, horizon
@@ -123,7 +131,7 @@ class TradeManagementService:
                 return exits
         trade.stepped_through = horizon
         trade.run_id = self._run_id
-        if market.status is MarketStatus.DELISTED:
+        if is_gone:
             exits += self._close_delisted(session, trade, state, market, last_close)
         return exits
 
