@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -297,4 +298,18 @@ class Settings(Section):
         ]
         if problems:
             raise ValueError("\n  ".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _trades_can_be_stepped_to_every_close(self) -> Self:
+        """`simulation.step_timeframe` divides `strategies.momentum.timeframe`."""
+        step = self.simulation.step_timeframe
+        judged = self.strategies.momentum.timeframe
+        # A close inside a candle would cut it: trades could never be stepped to it.
+        is_divisor = judged.duration % step.duration == timedelta(0)
+        if step is not judged and (step.is_month or not is_divisor):
+            raise ValueError(
+                f"simulation.step_timeframe: {step} does not divide "
+                f"strategies.momentum.timeframe ({judged})"
+            )
         return self
