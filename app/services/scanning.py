@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from app.analysis.window import CandleWindow
@@ -28,7 +28,7 @@ from app.models import Signal as SignalRow
 from app.services.portfolio import read_portfolio
 from app.services.windows import read_candle_windows
 from app.strategies.base import BaseStrategy
-from app.trading.portfolio_manager import Holding, PortfolioManager
+from app.trading.portfolio_manager import Cashflow, Holding, PortfolioManager
 from app.trading.risk_manager import PositionPlan, RiskManager
 
 Decision = Signal | Refusal
@@ -148,6 +148,7 @@ class OpportunityScanner:
     ) -> int:
         markets = {market.id: market for market in members}
         portfolio = read_portfolio(session, self._initial_equity)
+        refusals: list[dict[str, Any]] = []
         signals = 0
         # The most confident first: positions are limited. Symbols break ties.
         order = sorted(
@@ -159,13 +160,21 @@ class OpportunityScanner:
             if isinstance(decision, Signal):
                 plan = self._size(decision, markets[market_id], portfolio, close_at)
             row = self._row(market_id, decision, plan, now)
-            session.add(row)
-            if isinstance(plan, PositionPlan):
-                session.flush()
-                session.add(self._trade(row, plan, close_at))
-                holding = Holding(decision.symbol, close_at, None)
-                portfolio.add(holding, [])
-                signals += 1
+            if not isinstance(plan, PositionPlan):
+                refusals.append(row)
+                continue
+            opened = SignalRow(**row)
+            session.add(opened)
+            session.flush()
+            session.add(self._trade(opened, plan, close_at))
+            portfolio.add(
+                Holding(decision.symbol, close_at, None),
+                [Cashflow(close_at, -plan.entry_fee)],
+            )
+            signals += 1
+        if refusals:
+            # Nearly everything is one: in bulk, without an object each.
+            session.execute(insert(SignalRow), refusals)
         session.flush()
         return signals
 
@@ -186,25 +195,24 @@ class OpportunityScanner:
         decision: Decision,
         plan: PositionPlan | ReasonCode | None,
         now: datetime,
-    ) -> SignalRow:
+    ) -> dict[str, Any]:
         is_signal = isinstance(plan, PositionPlan)
-        row = SignalRow(
-            cryptocurrency_id=market_id,
-            strategy=decision.strategy,
-            timeframe=decision.timeframe,
-            bar_at=decision.bar_at,
-            kind=DecisionKind.SIGNAL if is_signal else DecisionKind.REFUSAL,
-            confidence=decision.confidence,
-            reason=plan if isinstance(plan, ReasonCode) else decision.reason,
-            evidence=dict(decision.evidence),
-            decided_at=now,
-            run_id=self._run_id,
-        )
-        if isinstance(decision, Signal):
-            row.side = decision.side
-            row.entry_price = decision.entry_price
-            row.stop_price = decision.stop_price
-        return row
+        wanted = decision if isinstance(decision, Signal) else None
+        return {
+            "cryptocurrency_id": market_id,
+            "strategy": decision.strategy,
+            "timeframe": decision.timeframe,
+            "bar_at": decision.bar_at,
+            "kind": DecisionKind.SIGNAL if is_signal else DecisionKind.REFUSAL,
+            "side": wanted.side if wanted else None,
+            "confidence": decision.confidence,
+            "entry_price": wanted.entry_price if wanted else None,
+            "stop_price": wanted.stop_price if wanted else None,
+            "reason": plan if isinstance(plan, ReasonCode) else decision.reason,
+            "evidence": dict(decision.evidence),
+            "decided_at": now,
+            "run_id": self._run_id,
+        }
 
     def _trade(
         self, row: SignalRow, plan: PositionPlan, close_at: datetime
