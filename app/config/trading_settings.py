@@ -86,7 +86,11 @@ class RiskSettings(Section):
         8, ge=1, le=1000, description="Simulated positions open at once."
     )
     max_position_fraction: float = Field(
-        0.25, gt=0, le=1, description="Largest position value over equity."
+        0.125,
+        gt=0,
+        le=1,
+        description="Largest position value over equity. Times `max_open_positions` "
+        "it is the most that is invested at once; above 1 the account borrows.",
     )
     min_notional: float = Field(
         10.0, ge=0, description="Smallest position value, in the quote currency."
