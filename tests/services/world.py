@@ -113,7 +113,8 @@ class RisingStrategy(BaseStrategy):
 def settings(simulation: dict[str, Any] | None = None, **risk: Any) -> Settings:
     """No slippage, a fee of 0.1 %, unless asked for."""
     costs = {"slippage_bps": "0", "fee_rate": "0.001"} | (simulation or {})
-    return Settings.model_validate({"simulation": costs, "risk": risk})
+    bounds = {"max_position_fraction": 0.25} | risk
+    return Settings.model_validate({"simulation": costs, "risk": bounds})
 
 
 def facts(session: Session) -> dict[str, list[tuple[Any, ...]]]:

@@ -35,7 +35,8 @@ def signal(entry: str, stop: str, side: Side = Side.LONG) -> Signal:
 
 def manager(simulation: dict[str, Any] | None = None, **risk: Any) -> RiskManager:
     free = {"fee_rate": "0", "slippage_bps": "0"} | (simulation or {})
-    return RiskManager(RiskSettings(**risk), SimulationSettings(**free))
+    bounds = {"max_position_fraction": 0.25} | risk
+    return RiskManager(RiskSettings(**bounds), SimulationSettings(**free))
 
 
 def account(equity: str = "10000", *symbols: str) -> PortfolioView:
