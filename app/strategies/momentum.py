@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
@@ -94,7 +95,9 @@ class MomentumStrategy(BaseStrategy):
     def decide(self, window: CandleWindow) -> Signal | Refusal:
         figures = self._figures(window)
         evidence = figures.evidence()
-        undefined = [name for name, value in evidence.items() if value != value]
+        undefined = [
+            name for name in evidence if not math.isfinite(getattr(figures, name))
+        ]
         if undefined:
             evidence.update(dict.fromkeys(undefined))
             return self.refuse(window, ReasonCode.INDICATOR_WARMING_UP, evidence)

@@ -55,13 +55,19 @@ def window_of(
 
 
 def random_walk(
-    bars: int, seed: int, *, start: float = 100.0, deviation: float = 0.004
+    bars: int,
+    seed: int,
+    *,
+    start: float = 100.0,
+    deviation: float = 0.004,
+    timeframe: Timeframe = Timeframe.M5,
 ) -> CandleWindow:
     """A geometric random walk with a log-normal volume; deviation is one bar's."""
     noise = np.random.default_rng(seed)
     close = start * np.exp(np.cumsum(noise.normal(0.0, deviation, bars)))
     spread = noise.uniform(0.0, deviation, bars)
-    return window_of(close, spread=spread, volume=noise.lognormal(4.0, 1.0, bars))
+    volume = noise.lognormal(4.0, 1.0, bars)
+    return window_of(close, spread=spread, volume=volume, timeframe=timeframe)
 
 
 def first_bars(window: CandleWindow, bars: int) -> CandleWindow:
