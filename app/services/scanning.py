@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.analysis.window import CandleWindow
 from app.config.settings import Settings
 from app.domain.decision import DecisionKind, ReasonCode, Refusal, Signal
+from app.domain.market import MarketStatus
 from app.domain.trade import TradeStatus
 from app.models import (
     Cryptocurrency,
@@ -117,9 +118,15 @@ class OpportunityScanner:
             cursor = cursors.get((market.id, timeframe))
             if cursor is None or cursor.watermark_at < close_at:
                 return False
-        behind = select(SimulatedTrade.id).where(
-            SimulatedTrade.status == TradeStatus.OPEN,
-            SimulatedTrade.stepped_through < close_at,
+        # A halted market has no candles to step through; it must not hold up others.
+        behind = (
+            select(SimulatedTrade.id)
+            .join(Cryptocurrency, Cryptocurrency.id == SimulatedTrade.cryptocurrency_id)
+            .where(
+                SimulatedTrade.status == TradeStatus.OPEN,
+                SimulatedTrade.stepped_through < close_at,
+                Cryptocurrency.status == MarketStatus.TRADING,
+            )
         )
         return session.scalar(behind.limit(1)) is None
 

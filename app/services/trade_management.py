@@ -64,43 +64,59 @@ class TradeManagementService:
         markets = Cryptocurrency.get_by_ids(
             session, {trade.cryptocurrency_id for trade in trades}
         )
-        horizon = self._horizon(session, trades, markets, now)
+        ends = self._series_ends(session, trades)
+        horizon = self._horizon(session, trades, markets, ends, now)
         # 2. Step each; what is sold commits with the state it leaves.
         exits = 0
         for trade in trades:
-            exits += self._step(session, trade, markets, horizon)
+            market = markets[trade.cryptocurrency_id]
+            is_gone = market.status is MarketStatus.DELISTED
+            reach = horizon if is_gone else min(horizon, ends[market.id])
+            exits += self._step(session, trade, market, reach)
         session.flush()
         # 3. Metrics, in the order of closing.
         closed = [trade for trade in trades if trade.status is TradeStatus.CLOSED]
         record_closed_trades(session, closed, self._initial_equity, self._run_id)
         return StepResult(len(trades) - len(closed), exits, len(closed), horizon)
 
+    def _series_ends(
+        self, session: Session, trades: Sequence[SimulatedTrade]
+    ) -> dict[int, datetime]:
+        """How far each traded market's candles are accounted for."""
+        ids = {trade.cryptocurrency_id for trade in trades}
+        cursors = SeriesCursor.get_for_markets(session, ids)
+        ends = {}
+        for trade in trades:
+            series = cursors.get((trade.cryptocurrency_id, self._frame))
+            ends[trade.cryptocurrency_id] = (
+                series.watermark_at if series else trade.stepped_through
+            )
+        return ends
+
     def _horizon(
         self,
         session: Session,
         trades: Sequence[SimulatedTrade],
         markets: Mapping[int, Cryptocurrency],
+        ends: Mapping[int, datetime],
         now: datetime,
     ) -> datetime:
         limits = [self._frame.floor(now)]
         for cursor in session.scalars(select(ScanCursor)):
             limits.append(cursor.timeframe.next_open(cursor.evaluated_through))
-        cursors = SeriesCursor.get_for_markets(session, list(markets))
         for trade in trades:
-            if markets[trade.cryptocurrency_id].status is MarketStatus.DELISTED:
-                continue  # its series has ended and would hold up the others
-            series = cursors.get((trade.cryptocurrency_id, self._frame))
-            limits.append(series.watermark_at if series else trade.stepped_through)
+            # A halted or delisted market has no candles; it must not hold up others.
+            if markets[trade.cryptocurrency_id].status is MarketStatus.TRADING:
+                limits.append(ends[trade.cryptocurrency_id])
         return min(limits)
 
     def _step(
         self,
         session: Session,
         trade: SimulatedTrade,
-        markets: Mapping[int, Cryptocurrency],
+        market: Cryptocurrency,
         horizon: datetime,
     ) -> int:
-        market = markets[trade.cryptocurrency_id]
         if horizon < trade.stepped_through:
             return 0
         is_gone = market.status is MarketStatus.DELISTED

@@ -28,7 +28,7 @@ def page(minutes: list[int], covered: int, server_minute: float) -> CandlePage:
 
 
 def test_a_hole_before_a_later_bar_is_missing_at_once() -> None:
-    account = account_for(page([0, 1, 4], 5, 5.1), START, 300.0)
+    account = account_for(page([0, 1, 4], 5, 5.1), START, 1000, 300.0)
 
     assert [(run.starts_at, run.ends_at) for run in account.missing] == [
         (START + timedelta(minutes=2), START + timedelta(minutes=4))
@@ -37,14 +37,14 @@ def test_a_hole_before_a_later_bar_is_missing_at_once() -> None:
 
 
 def test_a_bar_missing_at_the_end_may_only_be_late() -> None:
-    account = account_for(page([0, 1], 5, 5.1), START, 300.0)
+    account = account_for(page([0, 1], 5, 5.1), START, 1000, 300.0)
 
     assert account.missing == ()
     assert account.watermark_at == START + timedelta(minutes=2)
 
 
 def test_a_bar_late_beyond_the_grace_is_missing() -> None:
-    account = account_for(page([0, 1], 10, 10.1), START, 300.0)
+    account = account_for(page([0, 1], 10, 10.1), START, 1000, 300.0)
 
     (run,) = account.missing
     assert run.starts_at == START + timedelta(minutes=2)
@@ -52,7 +52,7 @@ def test_a_bar_late_beyond_the_grace_is_missing() -> None:
 
 
 def test_an_empty_page_right_after_the_close_settles_nothing() -> None:
-    account = account_for(page([], 1, 1.1), START, 300.0)
+    account = account_for(page([], 1, 1.1), START, 1000, 300.0)
 
     assert account.missing == ()
     assert account.watermark_at == START
@@ -61,7 +61,25 @@ def test_an_empty_page_right_after_the_close_settles_nothing() -> None:
 def test_a_page_of_known_bars_leaves_the_watermark() -> None:
     known = START + timedelta(minutes=3)
 
-    account = account_for(page([0, 1, 2], 3, 3.1), known, 300.0)
+    account = account_for(page([0, 1, 2], 3, 3.1), known, 1000, 300.0)
 
     assert account.missing == ()
     assert account.watermark_at == known
+
+
+def test_a_halted_market_that_repeats_its_last_bars_is_missing_the_rest() -> None:
+    known = START + timedelta(minutes=2)
+
+    account = account_for(page([0, 1], 2, 60.1), known, 1000, 300.0)
+
+    (run,) = account.missing
+    assert run.starts_at == known
+    assert run.ends_at == account.watermark_at == START + timedelta(minutes=55)
+
+
+def test_known_bars_answer_for_no_more_slots_than_were_asked_for() -> None:
+    known = START + timedelta(minutes=2)
+
+    account = account_for(page([0, 1], 2, 60.1), known, 10, 300.0)
+
+    assert account.watermark_at == START + timedelta(minutes=10)

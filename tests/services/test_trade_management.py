@@ -238,6 +238,19 @@ def test_a_delisting_does_not_hold_up_the_others(database: Database) -> None:
         assert one.step(12).stepped_through == at(12)
 
 
+def test_a_halted_market_does_not_hold_up_the_others(database: Database) -> None:
+    with desk(database, "AB") as one:
+        one.bars("A", flat(100.0, 3))
+        one.bars("B", flat(100.0, 9))
+        one.markets["A"].status = MarketStatus.HALTED
+        one.session.flush()
+        one.step(9)
+
+        # Its own candles are waited for; nothing is decided without them.
+        assert one.trade("A").stepped_through == at(3)
+        assert one.trade("B").stepped_through == at(9)
+
+
 def test_a_trade_far_behind_is_not_sold_before_the_delisting(
     database: Database,
 ) -> None:

@@ -88,7 +88,12 @@ class PageStore:
     def _advance(
         self, session: Session, cursor: SeriesCursor, item: FetchedPage, now: datetime
     ) -> int:
-        account = account_for(item.page, cursor.watermark_at, self._tail_grace_seconds)
+        account = account_for(
+            item.page,
+            cursor.watermark_at,
+            item.task.request.limit,
+            self._tail_grace_seconds,
+        )
         slots = sum(
             open_gaps(
                 session,
