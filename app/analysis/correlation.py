@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from app.analysis.window import CandleWindow
@@ -13,8 +15,8 @@ def return_correlation(
     """Pearson correlation of the log returns of the last `bars` common bars.
 
     Only bars that both series hold are paired, and a return spans two of them. None
-    with fewer than `bars + 1` common bars or where either price stood still. The
-    caller hands windows that end at the same bar.
+    with fewer than `bars + 1` common bars or where either's returns never vary (a
+    price that stood still). The caller hands windows that end at the same bar.
     """
     if window.timeframe is not benchmark.timeframe:
         raise ValueError(
@@ -29,8 +31,10 @@ def return_correlation(
     own = np.diff(np.log(window.close[ours[-bars - 1 :]]))
     other = np.diff(np.log(benchmark.close[theirs[-bars - 1 :]]))
     own, other = own - own.mean(), other - other.mean()
-    scale = float(np.sqrt((own @ own) * (other @ other)))
-    # Rounding leaves some 1e-16 in the returns of a price that stood still.
-    if scale <= bars * 1e-24:
+    own_variation, other_variation = float(own @ own), float(other @ other)
+    # Rounding leaves up to some 1e-14 in returns that do not vary. Each series is held
+    # to that: next to a lively one, noise would look like a correlation.
+    if min(own_variation, other_variation) <= bars * 1e-24:
         return None
+    scale = math.sqrt(own_variation) * math.sqrt(other_variation)
     return float(np.clip(own @ other / scale, -1.0, 1.0))

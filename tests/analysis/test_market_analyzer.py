@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import talib
 
 from app.analysis.correlation import return_correlation
 from app.analysis.market_analyzer import MarketAnalyzer, RegimeReading
@@ -70,6 +71,23 @@ def test_a_price_that_stands_still_ranges() -> None:
     assert reading == RegimeReading(Regime.RANGING, 0.0, 0.0, 1.0)
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_figures_are_talibs_in_the_units_promised(seed: int) -> None:
+    # Volatile enough for ATR and ATR over close to rank the bars differently.
+    window = random_walk(BARS, seed, deviation=0.02)
+    bars = (window.high, window.low, window.close)
+    ema, atr = talib.EMA(window.close, 20), talib.ATR(*bars, 14)
+    relative = [at / close for at, close in zip(atr, window.close, strict=True)][-100:]
+
+    reading = ANALYZER.regime(window)
+
+    slope = (ema[-1] - ema[-11]) / 10 / atr[-1]
+    rank = sum(value <= relative[-1] for value in relative)
+    assert reading.adx == pytest.approx(talib.ADX(*bars, 14)[-1], rel=1e-6)
+    assert reading.ema_slope == pytest.approx(slope, rel=1e-6)
+    assert reading.atr_percentile == pytest.approx(rank / 100)
+
+
 def test_one_bar_short_is_no_regime() -> None:
     window = random_walk(BARS - 1, seed=1)
 
@@ -128,6 +146,13 @@ def test_too_few_bars_or_a_price_that_stood_still_have_no_correlation() -> None:
     assert return_correlation(own.last(100), btc) is None
     assert return_correlation(own.last(101), btc) is not None
     assert return_correlation(window_of([0.1] * 150), btc) is None
+
+
+def test_returns_that_never_vary_have_no_correlation() -> None:
+    _, btc = pair(12, 0.5)
+    steady = window_of(100 * 1.001 ** np.arange(150.0))
+
+    assert return_correlation(steady, btc) is None, "only rounding would be compared"
 
 
 def test_correlation_over_two_time_frames_is_refused() -> None:
