@@ -90,6 +90,17 @@ def test_evidence_of_a_refusal_holds_no_nan_or_infinity(window: CandleWindow) ->
     assert figures and np.isfinite(figures).all()
 
 
+def test_a_close_under_the_slow_average_is_no_up_trend() -> None:
+    close = market(drift=0.002).close.copy()
+    close[-1] *= 0.92
+
+    decision = STRATEGY.evaluate(window_of(close, spread=0.001))
+
+    assert decision.reason is ReasonCode.TREND_DOWN
+    fast, slow = decision.evidence["ema_fast"], decision.evidence["ema_slow"]
+    assert fast is not None and slow is not None and fast > slow > close[-1]
+
+
 def test_every_reason_the_rules_name_has_a_market_above() -> None:
     shared = {
         ReasonCode.SHORT_HISTORY,
