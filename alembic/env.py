@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import Connection, NullPool, create_engine, text
@@ -18,6 +17,7 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 from alembic import context
 from app.config.loader import ConfigLoader
 from app.core.database_url import parse_url
+from app.core.market_identity import state_directory
 from app.core.postgres import database_access
 from app.models import BaseModel
 from app.models.column_types import EnumText, UtcDateTime
@@ -37,7 +37,7 @@ def database_url() -> Iterator[tuple[str, str]]:
         return
     settings = ConfigLoader(None, os.environ).load()
     password = settings.database.password.get_secret_value()
-    state = Path(settings.application.state_directory)
+    state = state_directory(settings)
     with database_access(settings.database, state) as access:
         yield access.url, password
 

@@ -48,11 +48,22 @@ class Runtime:
     run_id: UUID
 
 
-def load_settings(config: Path | None) -> Settings:
-    """Settings from file, environment and defaults; logging set up by them."""
+def load_settings(config: Path | None, is_quiet: bool = False) -> Settings:
+    """Settings from file, environment and defaults; logging set up by them.
+
+    `is_quiet` is for commands whose answer is what they print: warnings only.
+    """
     settings = load_config(config)
-    configure_logging(settings.application.log_level, settings.application.log_format)
+    level = "WARNING" if is_quiet else settings.application.log_level
+    configure_logging(level, settings.application.log_format)
     return settings
+
+
+def require_exchange(settings: Settings) -> None:
+    """Refuse an exchange nobody knows before anything is started for it."""
+    from app.exchange.client import require_known_exchange
+
+    require_known_exchange(settings.exchange.id)
 
 
 @contextmanager
@@ -81,7 +92,7 @@ def migrate_database(config: Path | None, is_dry_run: bool) -> str:
     """Migrate, or say which SQL would; returns what to tell the user."""
     from app.models.schema import head_revision, upgrade, upgrade_sql
 
-    settings = load_settings(config)
+    settings = load_settings(config, is_quiet=True)
     with access(settings) as door:
         database = Database(settings.database, door.url, application_name="migrate")
         before, after = database.find_revision(), head_revision()

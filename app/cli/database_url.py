@@ -15,7 +15,7 @@ from app.core.postgres.access import find_running_url
 
 def print_database_url(config: Path | None, is_serving: bool) -> None:
     """Print the URL; with `is_serving` keep an embedded server up until Ctrl-C."""
-    settings = load_settings(config)
+    settings = load_settings(config, is_quiet=True)
     if is_serving:
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):

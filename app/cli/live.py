@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -22,6 +23,8 @@ _PLAIN_SECONDS = 5.0
 # which those two tables stand side by side.
 _LINES_ABOVE = 32
 _WIDTH_FOR_BOTH = 152
+# Below this height the tables of counts give way to one line.
+_HEIGHT_FOR_ALL = 40
 
 
 class Watch:
@@ -86,8 +89,15 @@ class Watch:
     def _lines(self) -> int:
         """Newest decisions and trades that fit below the other tables."""
         beside = self._console.width >= _WIDTH_FOR_BOTH
+        if self._console.height < _HEIGHT_FOR_ALL:
+            return 2 if self._console.height < 30 else 4
         spare = self._console.height - _LINES_ABOVE
         return max(2, min(8, spare if beside else spare // 2 - 3))
+
+    def _has_ended(self, now: datetime) -> bool:
+        """Whether a recording was replayed to its end."""
+        ends_at: datetime | None = getattr(self._clock, "ends_at", None)
+        return ends_at is not None and now >= ends_at
 
     def _show(self, live: Live, is_screen: bool) -> None:
         restarts = {
@@ -98,9 +108,15 @@ class Watch:
         now = self._clock.now()
         if not is_screen:
             line = self._trouble or summary_line(self._status, now, restarts)
-            self._console.print(line, highlight=False, markup=False)
+            line += " | the recording has ended" if self._has_ended(now) else ""
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
             return
-        parts = [status_view(self._status, now, restarts)] if self._status else []
+        parts = []
+        if self._status:
+            is_compact = self._console.height < _HEIGHT_FOR_ALL
+            parts = [status_view(self._status, now, restarts, is_compact)]
+        if self._has_ended(now):
+            parts.append(Text("The recording has ended.", style="yellow"))
         if self._trouble:
             parts.append(Text(self._trouble, style="red"))
         parts.append(Text("Ctrl-C stops everything; a new start resumes.", style="dim"))

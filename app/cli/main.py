@@ -28,6 +28,11 @@ ConfigOption = Annotated[
     typer.Option("--config", help="Configuration file (YAML).", dir_okay=False),
 ]
 
+RecordingOption = Annotated[
+    Optional[Path],
+    typer.Option("--recording", help="Folder of the recording that was replayed."),
+]
+
 
 @cli.command()
 def up(
@@ -51,8 +56,7 @@ def up(
     """Start everything: database, migrations, market, processes, live status."""
     from app.cli.up import run_up
 
-    _override("CRYPTO_BOT__EXCHANGE__ID", "replay" if recording else None)
-    _override("CRYPTO_BOT__REPLAY__RECORDING", recording and recording.resolve())
+    _choose_recording(recording)
     _override("CRYPTO_BOT__REPLAY__SPEED", speed)
     raise typer.Exit(run_up(config, seconds=seconds, is_plain=plain))
 
@@ -103,17 +107,20 @@ def migrate(
 @cli.command()
 def status(
     config: ConfigOption = None,
+    recording: RecordingOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show processes, tables, newest signals, trades and equity once."""
     from app.cli.status import show_status
 
+    _choose_recording(recording)
     show_status(config, is_json=json)
 
 
 @cli.command("database-url")
 def database_url(
     config: ConfigOption = None,
+    recording: RecordingOption = None,
     serve: Annotated[
         bool,
         typer.Option("--serve", help="Keep the embedded server up until Ctrl-C."),
@@ -122,6 +129,7 @@ def database_url(
     """Print how psql, pandas and others reach the database."""
     from app.cli.database_url import print_database_url
 
+    _choose_recording(recording)
     print_database_url(config, serve)
 
 
@@ -139,6 +147,12 @@ def healthcheck(
     healthy = is_healthy(config, name, max_age_seconds)
     typer.echo("healthy" if healthy else "unhealthy")
     raise typer.Exit(ExitCode.OK if healthy else ExitCode.FAILED)
+
+
+def _choose_recording(recording: Path | None) -> None:
+    """Mean the database of this recording, which is one of its own."""
+    _override("CRYPTO_BOT__EXCHANGE__ID", "replay" if recording else None)
+    _override("CRYPTO_BOT__REPLAY__RECORDING", recording and recording.resolve())
 
 
 def _override(variable: str, value: object) -> None:

@@ -29,7 +29,7 @@ _ALIVE = frozenset(
 
 def show_status(config: Path | None, is_json: bool) -> None:
     """Print the status once, as tables or as JSON."""
-    settings = load_settings(config)
+    settings = load_settings(config, is_quiet=True)
     with open_database(settings, "status") as database:
         with database.session_scope() as session:
             status = read_status(session)
@@ -41,7 +41,7 @@ def show_status(config: Path | None, is_json: bool) -> None:
 
 def is_healthy(config: Path | None, name: ProcessName, max_age_seconds: float) -> bool:
     """Whether the process's last heartbeat is recent and says it is alive."""
-    settings = load_settings(config)
+    settings = load_settings(config, is_quiet=True)
     with open_database(settings, "healthcheck") as database:
         with database.session_scope() as session:
             processes = read_status(session, lines=0).processes

@@ -27,9 +27,20 @@ _STATE_STYLES = {
 
 
 def status_view(
-    status: SystemStatus, now: datetime, restarts: Mapping[str, int] | None = None
+    status: SystemStatus,
+    now: datetime,
+    restarts: Mapping[str, int] | None = None,
+    is_compact: bool = False,
 ) -> RenderableType:
-    """The whole status as one renderable."""
+    """The whole status as one renderable; compact for a low terminal."""
+    if is_compact:
+        return Group(
+            _headline(status, now),
+            _bare(_process_table(status, now, restarts or {})),
+            Text(_counts(status), style="cyan"),
+            _bare(_decision_table(status)),
+            _bare(_trade_table(status)),
+        )
     names = list(status.rows)
     half = (len(names) + 1) // 2
     counts = Columns(
@@ -55,16 +66,39 @@ def summary_line(
     """The status in one line, for logs and pipes."""
     if status is None:
         return "starting ..."
-    rows = status.rows
     equity = "-" if status.equity is None else f"{status.equity:.2f}"
     return (
         f"{now:%Y-%m-%d %H:%M} market time | "
+        f"{_counts(status)} | equity {equity} | restarts {sum(restarts.values())}"
+        + "".join(f" | {trouble}" for trouble in _troubles(status))
+    )
+
+
+def _counts(status: SystemStatus) -> str:
+    rows = status.rows
+    return (
         f"bars {rows['market_data']} on {len(status.candles)} time frames | "
         f"snapshots {rows['market_snapshots']} | decisions {rows['signals']} | "
         f"trades {rows['simulated_trades']} (closed {status.closed_trades}, "
-        f"exits {rows['partial_exits']}) | metrics {rows['performance_metrics']} | "
-        f"equity {equity} | restarts {sum(restarts.values())}"
+        f"exits {rows['partial_exits']}) | metrics {rows['performance_metrics']}"
     )
+
+
+def _troubles(status: SystemStatus) -> list[str]:
+    """What holds processes up just now, in their own words."""
+    stuck = (ProcessState.BACKING_OFF, ProcessState.FAILED)
+    return [
+        f"{row.process}: {row.last_error}"
+        for row in status.processes
+        if row.state in stuck and row.last_error
+    ]
+
+
+def _bare(table: Table) -> Table:
+    """The same table without a frame and a title."""
+    table.box = None
+    table.title = None
+    return table
 
 
 def _headline(status: SystemStatus, now: datetime) -> RenderableType:
@@ -84,6 +118,7 @@ def _process_table(
     status: SystemStatus, now: datetime, restarts: Mapping[str, int]
 ) -> Table:
     table = Table(title="Processes", title_justify="left")
+    # Times are the market's: under the replay market they run faster than yours.
     for name in ("process", "state", "last success", "lag", "doing", "errors"):
         table.add_column(name, no_wrap=True)
     for row in status.processes:

@@ -18,14 +18,18 @@ from app.bootstrap import (
     begin_run,
     build_clock,
     load_settings,
+    require_exchange,
 )
 from app.cli.children import child_environment, child_spec, gave_up
 from app.cli.live import Watch
 from app.cli.replay import needs_market, require_free_port, running_market
+from app.config.settings import Settings
 from app.core.database import Database
-from app.core.exceptions import ExitCode
+from app.core.exceptions import ConfigurationError, ExitCode
 from app.core.logging import configure_logging
+from app.core.market_identity import state_directory
 from app.core.postgres.access import DatabaseAccess
+from app.core.postgres.owner_lock import OwnerLock
 from app.domain.process import ProcessName
 from app.models.schema import head_revision, upgrade
 from app.processes.supervisor import Supervisor
@@ -40,11 +44,13 @@ def run_up(config: Path | None, seconds: float | None, is_plain: bool) -> ExitCo
     settings = load_settings(config)
     # The screen tells the rest; the children log to files of their own in full.
     configure_logging("WARNING", settings.application.log_format)
+    require_exchange(settings)
     if needs_market(settings):
         require_free_port(settings.replay)
     stop = threading.Event()
     with ExitStack() as stack:
         stack.enter_context(_stop_on_signals(stop))
+        stack.enter_context(_only_one(settings))
         # 1. The market, unless a real or a running one is configured. First, because
         # a bad recording or a port in use is told at once.
         environment = child_environment(config)
@@ -86,6 +92,23 @@ def run_up(config: Path | None, seconds: float | None, is_plain: bool) -> ExitCo
         if failure is not None:
             raise gave_up(settings, failure)
     return ExitCode.OK
+
+
+@contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Two stacks on one market would write under two clocks: refuse the second."""
+    directory = state_directory(settings)
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = OwnerLock(directory / "up.lock")
+    if not lock.acquire():
+        raise ConfigurationError(
+            f"another `crypto-bot up` runs on {directory}: stop it first, or choose "
+            "another application.state_directory"
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _database_line(door: DatabaseAccess, before: str | None, after: str) -> str:

@@ -17,6 +17,21 @@ REPLAY = "replay"
 _REPLAYED_VENUE = "binance"
 
 
+def require_known_exchange(exchange_id: str) -> None:
+    """Raise ConfigurationError, with the nearest ids, for one that ccxt has not."""
+    if exchange_id == REPLAY:
+        return
+    import ccxt
+
+    if exchange_id not in ccxt.exchanges:
+        nearest = difflib.get_close_matches(exchange_id, [REPLAY, *ccxt.exchanges], n=3)
+        hint = f"; did you mean {', '.join(nearest)}?" if nearest else ""
+        raise ConfigurationError(
+            f"exchange.id: {exchange_id!r} is neither `{REPLAY}` nor known to ccxt"
+            f"{hint}"
+        )
+
+
 def build_client(
     settings: ExchangeSettings,
     clock: Clock,
@@ -33,14 +48,8 @@ def build_client(
     # not pay.
     import ccxt.async_support as ccxt
 
+    require_known_exchange(settings.id)
     name = _REPLAYED_VENUE if settings.id == REPLAY else settings.id
-    if name not in ccxt.exchanges:
-        nearest = difflib.get_close_matches(name, [REPLAY, *ccxt.exchanges], n=3)
-        hint = f"; did you mean {', '.join(nearest)}?" if nearest else ""
-        raise ConfigurationError(
-            f"exchange.id: {settings.id!r} is neither `{REPLAY}` nor known to ccxt"
-            f"{hint}"
-        )
     strict = type(f"Strict{name}", (StrictReplies, getattr(ccxt, name)), {})
     client = strict(
         {

@@ -71,6 +71,7 @@ class Collector(ExchangeProcess):
         return min(due, now + timedelta(seconds=self._settings.poll_seconds))
 
     def _collect(self, tasks: list[SeriesTask], progress: Progress, due: int) -> None:
+        self.progress(pages_due=due, pages_done=progress.pages, bars=progress.bars)
         for first in range(0, len(tasks), PAGES_PER_TRANSACTION):
             chunk = tasks[first : first + PAGES_PER_TRANSACTION]
             fetched = self.bridge.run(self._service.fetch(chunk, progress))

@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 # Pages fetched before they are stored together: enough to make COPY worth its
 # while, few enough to lose little to a kill.
-PAGES_PER_TRANSACTION = 64
+PAGES_PER_TRANSACTION = 32
 _REPAIRS_PER_PASS = 32
 _FIRST_REPAIR_SECONDS = 300.0
 _LONGEST_REPAIR_SECONDS = 6 * 3600.0

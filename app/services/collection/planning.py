@@ -40,13 +40,11 @@ def plan_pages(
 ) -> list[SeriesTask]:
     """One task for every series that has a closed bar not accounted for at `now`.
 
-    Long time frames come first: they are few, and judging a market needs them all.
+    Short time frames come first: open trades and the next close wait for them.
     """
     settled = now - timedelta(seconds=settings.settle_seconds)
     tasks = []
-    for timeframe in sorted(
-        settings.timeframes, key=lambda frame: frame.duration, reverse=True
-    ):
+    for timeframe in sorted(settings.timeframes, key=lambda frame: frame.duration):
         last_closed = timeframe.last_closed(settled)
         for market in markets:
             cursor = cursors.get((market.id, timeframe))
