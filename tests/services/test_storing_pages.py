@@ -170,6 +170,19 @@ def test_a_missing_newest_bar_waits_for_its_grace(database: Database) -> None:
         assert series.gaps() == [(2, 3)] and series.cursor.watermark_at == at(3)
 
 
+def test_a_halt_is_one_gap_that_grows(database: Database) -> None:
+    with database.session_scope() as session:
+        series = Series(session)
+        series.page([0, 1], now=3.1)
+
+        for now in (8, 9, 10):
+            series.page([0, 1], now=now)
+
+        assert series.gaps() == [(2, 5)]
+        (gap,) = session.scalars(select(MarketDataGap)).all()
+        assert gap.slots == 3 and gap.detected_at == at(8)
+
+
 def test_slots_before_the_first_bar_were_not_listed(database: Database) -> None:
     with database.session_scope() as session:
         series = Series(session)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.domain.gap import GapReason, GapStatus
@@ -23,10 +24,22 @@ def open_gaps(
     now: datetime,
     run_id: UUID,
 ) -> int:
-    """Record runs of missing slots; the number of slots recorded."""
+    """Record runs of missing slots; the number of slots recorded.
+
+    A run that begins where an open gap of the same reason ends makes that one longer.
+    """
     slots = 0
     for run in runs:
         count = timeframe.count_bars(run.starts_at, run.ends_at)
+        slots += count
+        before = _open_gap_ending_at(
+            session, cryptocurrency_id, timeframe, run.starts_at, reason
+        )
+        if before is not None:
+            # A halt grows by a slot at a time; it is one gap, not hundreds.
+            before.ends_at = run.ends_at
+            before.slots += count
+            continue
         session.add(
             MarketDataGap(
                 cryptocurrency_id=cryptocurrency_id,
@@ -41,8 +54,25 @@ def open_gaps(
                 run_id=run_id,
             )
         )
-        slots += count
     return slots
+
+
+def _open_gap_ending_at(
+    session: Session,
+    cryptocurrency_id: int,
+    timeframe: Timeframe,
+    moment: datetime,
+    reason: GapReason,
+) -> MarketDataGap | None:
+    return session.scalar(
+        select(MarketDataGap).where(
+            MarketDataGap.cryptocurrency_id == cryptocurrency_id,
+            MarketDataGap.timeframe == timeframe,
+            MarketDataGap.ends_at == moment,
+            MarketDataGap.status == GapStatus.OPEN,
+            MarketDataGap.reason == reason,
+        )
+    )
 
 
 def fill_gaps(
