@@ -25,8 +25,8 @@ from app.processes.heartbeat import Heartbeat, Vitals
 log = structlog.get_logger(__name__)
 
 # Real seconds: SIGTERM must end the process within 5.
-_JOIN_SECONDS = 2.5
-_JOIN_AFTER_CUT_SECONDS = 1.5
+_JOIN_SECONDS = 1.5
+_JOIN_AFTER_CUT_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 1.0
 _MAX_BACKOFF_SECONDS = 30.0
 _BEATS_WHILE_WAITING_SECONDS = 2.0

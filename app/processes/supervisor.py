@@ -23,7 +23,7 @@ _FIRST_RESTART_SECONDS = 0.2
 _LONGEST_RESTART_SECONDS = 10.0
 # A child that lived this long is healthy; its next restart is quick again.
 _HEALTHY_SECONDS = 30.0
-_TERM_SECONDS = 4.0
+_TERM_SECONDS = 3.0
 _LARGEST_LOG_BYTES = 10 * 1024 * 1024
 # Exit codes that a restart cannot mend.
 _HOPELESS = frozenset({ExitCode.CONFIGURATION, ExitCode.USAGE})
@@ -84,7 +84,7 @@ class Supervisor:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop every child: SIGTERM, then SIGKILL after 4 seconds."""
+        """Stop every child: SIGTERM, then SIGKILL after 3 seconds."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
