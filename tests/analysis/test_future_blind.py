@@ -1,94 +1,124 @@
-"""A value at a bar is the same whatever came after that bar."""
+"""A result for the bars up to t is the same whatever came after t.
+
+Held against everything in the analysis room that takes bars: `discovery` finds it, so
+that a new function is checked without being listed here.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.analysis.indicators.base import Indicator
-from app.analysis.market_analyzer import MarketAnalyzer
-from app.analysis.market_sentiment import MarketSentiment
-from app.analysis.service import IndicatorService
-from tests.analysis.windows import (
-    contents,
-    every_indicator,
-    first_bars,
-    random_walk,
-    window_of,
-)
+from app.analysis.window import CandleWindow
+from tests.analysis.blindness import check_blind
+from tests.analysis.discovery import Probe, find_probes
+from tests.analysis.feeds import Feed, keep_bars
+from tests.analysis.recorded import recorded_bars
+from tests.analysis.windows import contents, random_walk, window_of
 
-found = pytest.mark.parametrize(
-    "indicator", every_indicator(), ids=lambda indicator: type(indicator).__name__
-)
-seeds = st.integers(0, 2**32 - 1)
-# Steps of 0 make runs of equal closes, where the special cases live.
+PROBES, STRANGERS = find_probes()
+each = pytest.mark.parametrize("probe", PROBES, ids=lambda p: p.name[len("app.") :])
+quick = settings(max_examples=12, deadline=None, derandomize=True, database=None)
+
+# Steps of 0 make runs of equal closes and equal highs, where the special cases live.
 closes = st.lists(
     st.sampled_from([-0.05, -0.01, 0.0, 0.0, 0.0, 0.01, 0.05]), min_size=2, max_size=90
 ).map(lambda steps: 100.0 * np.exp(np.cumsum(steps)))
 
 
-@found
-@settings(max_examples=40, deadline=None, derandomize=True)
-@given(seed=seeds, bars=st.integers(2, 300), part=st.floats(0, 1))
-def test_series_of_walks_do_not_see_later_bars(
-    indicator: Indicator, seed: int, bars: int, part: float
-) -> None:
-    window = random_walk(bars, seed, deviation=0.02)
-    kept = 1 + int(part * (bars - 1))
-    earlier = first_bars(window, kept)
-
-    for whole, cut in zip(
-        indicator.series(window), indicator.series(earlier), strict=True
-    ):
-        assert len(whole) == bars and len(cut) == kept
-        np.testing.assert_array_equal(whole[:kept], cut)
+def test_every_function_of_bars_can_be_checked() -> None:
+    assert not STRANGERS, "give them a shape the check knows:\n" + "\n".join(STRANGERS)
 
 
-@found
-@settings(max_examples=40, deadline=None, derandomize=True)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "indicators.momentum.Rsi.series",
+        "indicators.volatility.BollingerBands.series",
+        "service.compute_indicators",
+        "service.IndicatorService.latest",
+        "correlation.return_correlation",
+        "market_analyzer.MarketAnalyzer.regime",
+        "market_sentiment.MarketSentiment.score",
+    ],
+)
+def test_what_is_known_to_be_there_is_found(name: str) -> None:
+    assert f"app.analysis.{name}" in {probe.name for probe in PROBES}
+
+
+@each
+@quick
+@given(seed=st.integers(0, 2**32 - 1), bars=st.integers(2, 260), part=st.floats(0, 1))
+def test_walks(probe: Probe, seed: int, bars: int, part: float) -> None:
+    feed = Feed.of(random_walk(bars, seed, deviation=0.02))
+
+    check_blind(probe, feed, 1 + int(part * (bars - 1)))
+
+
+@each
+@quick
 @given(close=closes, data=st.data())
-def test_series_of_markets_that_pause_do_not_see_later_bars(
-    indicator: Indicator, close: np.ndarray, data: st.DataObject
+def test_markets_that_pause(
+    probe: Probe, close: np.ndarray, data: st.DataObject
 ) -> None:
     kept = data.draw(st.integers(1, len(close)))
-    whole, cut = window_of(close), window_of(close[:kept])
 
-    for all_values, first_values in zip(
-        indicator.series(whole), indicator.series(cut), strict=True
-    ):
-        np.testing.assert_array_equal(all_values[:kept], first_values)
+    check_blind(probe, Feed.of(window_of(close)), kept)
 
 
-@found
-def test_series_leave_the_bars_untouched(indicator: Indicator) -> None:
-    window = random_walk(400, seed=3)
-    before = contents(window)
+@each
+@quick
+@given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.3, 0.95), part=st.floats(0, 1))
+def test_series_with_missing_bars(
+    probe: Probe, seed: int, share: float, part: float
+) -> None:
+    present = np.random.default_rng(seed).random(240) < share
+    present[0] = True
+    window = keep_bars(random_walk(240, seed, deviation=0.02), present)
 
-    indicator.series(window)
-
-    assert contents(window) == before
+    check_blind(probe, Feed.of(window), 1 + int(part * (len(window) - 1)))
 
 
-@pytest.mark.parametrize("bars", [370, 450])
-def test_readings_are_the_same_when_later_bars_are_cut_off(bars: int) -> None:
-    window = random_walk(500, seed=9)
-    bar_at = first_bars(window, bars).last_open_at
-    cut = window_of(
-        window.close[:bars],
-        open_=window.open[:bars],
-        volume=window.volume[:bars],
-    )
-    altered = window_of(
-        np.concatenate((window.close[:bars], window.close[bars:] * 50)),
-        open_=np.concatenate((window.open[:bars], window.close[bars:])),
-        volume=window.volume,
-    )
+@each
+def test_every_prefix_of_a_short_series(probe: Probe) -> None:
+    feed = Feed.of(random_walk(36, seed=5, deviation=0.02))
 
-    for read in (
-        MarketAnalyzer().regime,
-        MarketSentiment().score,
-        IndicatorService().latest,
-    ):
-        assert read(cut) == read(altered.until(bar_at))
+    for kept in range(1, 37):
+        check_blind(probe, feed, kept)
+
+
+@each
+@pytest.mark.parametrize(("name", "first"), [("BTCUSDT-1h", 3_100), ("ETHUSDT-1m", 0)])
+def test_recorded_series(
+    probe: Probe, shared_data: Path, name: str, first: int
+) -> None:
+    whole = recorded_bars(shared_data, name)
+    window = whole._slice(first, first + 1_100)
+
+    for kept in (700, 1_050):
+        check_blind(probe, Feed.of(window), kept)
+
+
+@each
+def test_bars_are_left_untouched(probe: Probe) -> None:
+    feed = Feed.of(random_walk(400, seed=3))
+    before = [contents(window) for window in _windows(feed)]
+
+    probe(feed)
+
+    assert [contents(window) for window in _windows(feed)] == before
+
+
+@each
+def test_asked_twice_the_answer_is_the_same(probe: Probe) -> None:
+    window = random_walk(300, seed=8)
+
+    check_blind(probe, Feed.of(window), len(window))
+
+
+def _windows(feed: Feed) -> list[CandleWindow]:
+    return [feed.window, feed.benchmark, *feed.higher.values()]

@@ -1,0 +1,202 @@
+"""Every function of the analysis room that is given bars, found by looking.
+
+A *probe* is a public function, or a public method of a class that can be built without
+arguments, with what to call it with. One that takes bars and fits no shape below cannot
+be checked; `find_probes` lists it as a stranger and a test refuses it.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import inspect
+import pkgutil
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import app.analysis
+from app.analysis.finding import Finding
+from app.analysis.indicators.base import Indicator
+from app.analysis.service import DEFAULT_INDICATORS
+from app.analysis.window import CandleWindow
+from app.domain.timeframe import Timeframe
+from tests.analysis.feeds import Feed
+
+
+class Kind(enum.Enum):
+    """What a result says, which decides how it is held to the past."""
+
+    SERIES = "a value a bar"
+    FINDINGS = "findings"
+    WINDOW = "bars"
+    STATE = "the state at the last bar"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A function that takes bars, ready to be called with any feed."""
+
+    name: str
+    function: Callable[..., Any]
+    arguments: Mapping[str, Callable[[Feed], Any]]
+    kind: Kind
+
+    def __call__(self, feed: Feed) -> Any:
+        values = {name: make(feed) for name, make in self.arguments.items()}
+        return self.function(**values)
+
+
+class Stranger(Exception):
+    """A function of bars that fits no shape."""
+
+
+def analysis_modules() -> Iterator[types.ModuleType]:
+    yield app.analysis
+    prefix = f"{app.analysis.__name__}."
+    for module in pkgutil.walk_packages(app.analysis.__path__, prefix):
+        yield importlib.import_module(module.name)
+
+
+def find_probes() -> tuple[list[Probe], list[str]]:
+    """All probes, and a line about each function of bars that could not be made one."""
+    probes: list[Probe] = []
+    strangers: list[str] = []
+    for module in analysis_modules():
+        for owner, name, function in _candidates(module, strangers):
+            try:
+                probes.append(make_probe(name, function, owner))
+            except Stranger as reason:
+                strangers.append(f"{name}: {reason}")
+    return probes, strangers
+
+
+def _candidates(
+    module: types.ModuleType, strangers: list[str]
+) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+    for name, item in vars(module).items():
+        if name.startswith("_") or getattr(item, "__module__", "") != module.__name__:
+            continue
+        if inspect.isfunction(item) and takes_bars(item):
+            yield None, f"{module.__name__}.{name}", item
+        elif inspect.isclass(item) and item is not CandleWindow:
+            yield from _methods(item, f"{module.__name__}.{name}", strangers)
+
+
+def _methods(
+    owner: type, name: str, strangers: list[str]
+) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+    if getattr(owner, "_is_protocol", False) or inspect.isabstract(owner):
+        return
+    if not is_dataclass(owner) and takes_bars(owner.__init__):
+        strangers.append(f"{name}: keeps bars, which no check can cut")
+    methods = {
+        key: method
+        for key, method in inspect.getmembers(owner, inspect.isfunction)
+        if not key.startswith("_") and takes_bars(method)
+    }
+    if not methods:
+        return
+    try:
+        instance = owner()
+    except TypeError as error:
+        strangers.append(f"{name}: cannot be built without arguments ({error})")
+        return
+    for key in methods:
+        yield instance, f"{name}.{key}", getattr(instance, key)
+
+
+def takes_bars(function: Callable[..., Any]) -> bool:
+    hints = {k: v for k, v in _hints(function).items() if k != "return"}
+    return any(_mentions(hint, CandleWindow) for hint in hints.values())
+
+
+def make_probe(name: str, function: Callable[..., Any], owner: Any = None) -> Probe:
+    """Raises Stranger where an argument or the result is of no known shape."""
+    hints = _hints(function)
+    arguments: dict[str, Callable[[Feed], Any]] = {}
+    for key, parameter in inspect.signature(function).parameters.items():
+        is_needed = parameter.default is inspect.Parameter.empty
+        maker = _maker(key, hints.get(key), is_first=not arguments)
+        if maker is not None and (is_needed or _mentions(hints[key], CandleWindow)):
+            arguments[key] = maker
+        elif is_needed:
+            raise Stranger(f"{key}: {hints.get(key)} has no default and no known shape")
+    return Probe(name, function, arguments, kind_of(hints.get("return")))
+
+
+def _maker(name: str, hint: Any, is_first: bool) -> Callable[[Feed], Any] | None:
+    if hint is Timeframe:
+        return lambda feed: next(iter(feed.higher))
+    if _mentions(hint, Indicator):
+        return lambda feed: DEFAULT_INDICATORS
+    for option in _options(hint):
+        origin, args = typing.get_origin(option), typing.get_args(option)
+        if option is CandleWindow:
+            if is_first:
+                return lambda feed: feed.window
+            if "higher" in name:
+                return lambda feed: next(iter(feed.higher.values()))
+            return lambda feed: feed.benchmark
+        if args and args[-1] is CandleWindow and inspect.isclass(origin):
+            if issubclass(origin, Mapping) and args[0] is Timeframe:
+                return lambda feed: feed.timeframes
+            if issubclass(origin, Mapping):
+                return lambda feed: feed.markets
+            if issubclass(origin, Sequence):
+                return lambda feed: list(feed.markets.values())
+    return None
+
+
+def kind_of(hint: Any) -> Kind:
+    """Raises Stranger where an annotation does not tell."""
+    options = [option for option in _options(hint) if option is not type(None)]
+    if not options or Any in options or object in options:
+        raise Stranger(f"the result {hint} does not tell what it is")
+    kinds = {_kind_of_option(option) for option in options}
+    if len(kinds) > 1:
+        raise Stranger(f"the result {hint} is of several kinds")
+    return kinds.pop()
+
+
+def _kind_of_option(hint: Any) -> Kind:
+    origin = typing.get_origin(hint) or hint
+    if not inspect.isclass(origin):
+        return Kind.STATE
+    if origin is CandleWindow:
+        return Kind.WINDOW
+    if issubclass(origin, (np.ndarray, pd.DataFrame, pd.Series)):
+        return Kind.SERIES
+    if issubclass(origin, (Sequence, Mapping)) and origin is not str:
+        parts = [part for part in typing.get_args(hint) if part is not Ellipsis]
+        if issubclass(origin, Mapping):
+            parts = parts[1:]
+        if parts and all(inspect.isclass(p) and issubclass(p, Finding) for p in parts):
+            return Kind.FINDINGS
+        kinds = {kind_of(part) for part in parts}
+        if len(kinds) > 1:
+            raise Stranger(f"the result {hint} mixes kinds")
+        return kinds.pop() if kinds else Kind.STATE
+    if is_dataclass(origin) and not issubclass(origin, Finding):
+        hints = typing.get_type_hints(origin)
+        kinds = {kind_of(hints[field.name]) for field in fields(origin)}
+        return kinds.pop() if len(kinds) == 1 else Kind.STATE
+    return Kind.STATE
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    return typing.get_args(hint) if is_union else (hint,)
+
+
+def _mentions(hint: Any, kind: type) -> bool:
+    return hint is kind or any(_mentions(part, kind) for part in typing.get_args(hint))
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    return typing.get_type_hints(function)
