@@ -25,6 +25,7 @@ class MarketDataGap(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
         sa.CheckConstraint("ends_at > starts_at", name="interval_not_empty"),
         sa.CheckConstraint("slots > 0", name="slots_positive"),
         sa.CheckConstraint("attempts >= 0", name="attempts_not_negative"),
+        sa.CheckConstraint("confirmations >= 0", name="confirmations_not_negative"),
         sa.CheckConstraint(
             "(status IN ('filled', 'confirmed_absent')) = (resolved_at IS NOT NULL)",
             name="resolved_when_final",
@@ -67,6 +68,14 @@ class MarketDataGap(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
     )
     last_attempt_at: Mapped[datetime | None] = mapped_column(
         comment="When a repair was last tried."
+    )
+    confirmations: Mapped[int] = mapped_column(
+        server_default=sa.text("0"),
+        comment="Independent answers, an hour apart at least, that had bars around "
+        "these slots and none in them.",
+    )
+    last_answer_at: Mapped[datetime | None] = mapped_column(
+        comment="When the last answer that counts was had."
     )
 
     @classmethod

@@ -24,6 +24,10 @@ class QuarantinedRow(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
     __table_args__ = (
         sa.UniqueConstraint("fingerprint"),
         sa.Index("ix_quarantine_known_at", "known_at"),
+        sa.CheckConstraint(
+            "(resolved_at IS NULL) = (resolution IS NULL)",
+            name="resolved_with_resolution",
+        ),
         {"comment": "Refused items, raw; the same item is kept once."},
     )
 
@@ -44,6 +48,16 @@ class QuarantinedRow(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
     known_at: Mapped[datetime] = mapped_column(comment="When it was first refused.")
     fingerprint: Mapped[str] = mapped_column(
         comment="SHA-256 (hex) of exchange, symbol, time frame, what, rule and raw."
+    )
+
+    retried_at: Mapped[datetime | None] = mapped_column(
+        comment="When it was last judged again."
+    )
+    resolved_at: Mapped[datetime | None] = mapped_column(
+        comment="When it was settled; NULL: still refused."
+    )
+    resolution: Mapped[str | None] = mapped_column(
+        comment="How it was settled, for example stored or replaced."
     )
 
     @staticmethod

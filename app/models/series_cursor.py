@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app.domain.gap import GapReason
 from app.domain.timeframe import Timeframe
 from app.models.base import BaseModel
 from app.models.mixins import RunMixin, TimestampMixin
@@ -29,6 +30,14 @@ class SeriesCursor(RunMixin, TimestampMixin, BaseModel):
         sa.CheckConstraint("last_bar_at >= first_bar_at", name="last_not_before_first"),
         sa.CheckConstraint(
             "(first_bar_at IS NULL) = (last_bar_at IS NULL)", name="both_ends_or_none"
+        ),
+        sa.CheckConstraint("bars >= 0 AND revisions >= 0", name="counts_not_negative"),
+        sa.CheckConstraint(
+            "(pending_reason IS NULL) = (pending_since IS NULL)",
+            name="pending_reason_with_time",
+        ),
+        sa.CheckConstraint(
+            "(closed_at IS NULL) = (close_reason IS NULL)", name="closed_with_reason"
         ),
         {"comment": "One row per series: where its history starts and ends."},
     )
@@ -54,6 +63,31 @@ class SeriesCursor(RunMixin, TimestampMixin, BaseModel):
     )
     last_bar_at: Mapped[datetime | None] = mapped_column(
         comment="Open time of the newest stored bar; NULL: none."
+    )
+    bars: Mapped[int] = mapped_column(
+        sa.BigInteger(), server_default=sa.text("0"), comment="Number of stored bars."
+    )
+    revisions: Mapped[int] = mapped_column(
+        sa.BigInteger(),
+        server_default=sa.text("0"),
+        comment="Number of superseded values kept.",
+    )
+    pending_reason: Mapped[GapReason | None] = mapped_column(
+        comment="Why slots from the watermark on are late; NULL: they are not."
+    )
+    pending_since: Mapped[datetime | None] = mapped_column(
+        comment="When that was noticed."
+    )
+    rechecked_until: Mapped[dict[str, Any]] = mapped_column(
+        server_default=sa.text("'{}'::jsonb"),
+        comment="By delay in seconds: open time of the first bar not yet read again "
+        "so long after its close.",
+    )
+    closed_at: Mapped[datetime | None] = mapped_column(
+        comment="End of the series: no slot from here on is expected."
+    )
+    close_reason: Mapped[str | None] = mapped_column(
+        comment="Why the series ended, for example delisted."
     )
 
     @classmethod

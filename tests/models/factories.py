@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.domain.decision import DecisionKind, ReasonCode, Side
 from app.domain.gap import GapReason, GapStatus
 from app.domain.market import MarketStatus
+from app.domain.market_event import MarketEventKind
 from app.domain.process import ProcessState
 from app.domain.timeframe import Timeframe
 from app.domain.trade import ExitReason, TradeStatus
@@ -19,12 +20,17 @@ from app.domain.universe import RejectionReason
 from app.models import (
     ConfigurationHistory,
     Cryptocurrency,
+    KnowledgeHorizon,
+    MarketDataFinding,
     MarketDataGap,
+    MarketEvent,
     MarketSnapshot,
     PartialExit,
     PerformanceMetrics,
     ProcessHeartbeat,
+    ProcessLease,
     QuarantinedRow,
+    RateBudget,
     ScanCursor,
     Signal,
     SimulatedTrade,
@@ -144,6 +150,20 @@ def make_trade(signal: Signal) -> SimulatedTrade:
     )
 
 
+def make_finding(key: int, run: uuid.UUID, at: datetime = T0) -> MarketDataFinding:
+    """An unsaved finding about the close of a bar."""
+    return MarketDataFinding(
+        cryptocurrency_id=key,
+        timeframe=Timeframe.M1,
+        timestamp=at,
+        rule="aggregate_differs",
+        stored={"close": 101.5},
+        expected={"close": 101.0},
+        known_at=at,
+        run_id=run,
+    )
+
+
 def fill_every_table(session: Session) -> None:
     """At least one row in each table, and a superseded bar."""
     run = add_run(session)
@@ -202,7 +222,22 @@ def fill_every_table(session: Session) -> None:
             ),
         ]
     )
+    session.add_all(
+        [
+            KnowledgeHorizon(id=1, settled_until=T0),
+            MarketEvent(
+                exchange="replay",
+                cryptocurrency_id=key,
+                kind=MarketEventKind.LISTED,
+                known_at=T0,
+                run_id=run,
+            ),
+            RateBudget(exchange="replay", address="local", tokens=1.0, refilled_at=T0),
+            ProcessLease(name="collect replay", holder="a", epoch=1, expires_at=T0),
+        ]
+    )
     QuarantinedRow.store(session, [make_refused(run)])
+    MarketDataFinding.store(session, [make_finding(key, run)])
     session.flush()
 
 

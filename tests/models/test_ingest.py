@@ -18,6 +18,7 @@ from app.models import MarketData, MarketDataRevision
 from app.models import ingest as ingest_module
 from app.models.bar_merge import merge_bars
 from app.models.ingest import IngestResult, SeriesBars, store_bars
+from app.models.knowledge import publish_horizon
 from app.models.keyed_bars import KeyedBars
 from app.models.series_lock import lock_cursors
 from tests.models.factories import MINUTE, T0, add_market, add_run, make_bars
@@ -207,6 +208,7 @@ def test_what_was_known_then_stays_answerable(database: Database) -> None:
     with database.session_scope() as session:
         for at, price in zip(times, (100.0, 200.0, 300.0), strict=True):
             store_bars(session, [make_bars(count=1, price=price)], at)
+        publish_horizon(session, times[2] + timedelta(days=1))
         second = timedelta(seconds=1)
         answers = [
             list(session.scalars(query, {"at": at}))
