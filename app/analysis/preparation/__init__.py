@@ -1,0 +1,1 @@
+"""From whatever a caller holds to checked windows, other time frames and features."""

@@ -1,0 +1,38 @@
+"""Functions of the last few values, at every value.
+
+Each row is summed by itself, never by adding the newest and subtracting the oldest:
+running sums carry the rounding of long gone large values along, and their result
+depends on where the series began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from app.analysis.window import FloatArray
+
+# Rows copied at a time, so that a million bars do not become a matrix in memory.
+_ROWS = 4096
+
+
+def reduce_rolling(
+    values: FloatArray, period: int, reduce: Callable[[FloatArray], FloatArray]
+) -> FloatArray:
+    """`reduce` of the `period` values that end at each one; NaN for the first ones.
+
+    `reduce` gets a (rows, period) matrix, oldest value first, which it may overwrite,
+    and gives (rows,). Raises ValueError for a period under 1.
+    """
+    if period < 1:
+        raise ValueError(f"period is {period}, must be at least 1")
+    result = np.full(len(values), np.nan)
+    if len(values) < period:
+        return result
+    rows = sliding_window_view(np.asarray(values, dtype=np.float64), period)
+    for start in range(0, len(rows), _ROWS):
+        part = np.array(rows[start : start + _ROWS])
+        result[start + period - 1 :][: len(part)] = reduce(part)
+    return result
