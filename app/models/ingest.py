@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import psycopg2.errors
@@ -15,17 +16,27 @@ from sqlalchemy.orm import Session
 
 from app.domain.timeframe import Timeframe
 from app.models.bar_copy import copy_bars
-from app.models.bar_merge import MergeCounts, merge_bars
+from app.models.bar_merge import merge_bars
 from app.models.bars import BAR_DTYPE, SeriesBars, from_microseconds
 from app.models.keyed_bars import KeyedBars
 from app.models.partitions import ensure_months
+from app.models.series_lock import SeriesKey
 from app.models.stored_bars import read_stored_bars
 
-__all__ = ["BAR_DTYPE", "IngestResult", "SeriesBars", "store_bars"]
+__all__ = ["BAR_DTYPE", "IngestResult", "SeriesBars", "SeriesCounts", "store_bars"]
+
+Counts = defaultdict[int, list[int]]
 
 # Stored bars between two given ones are read along up to this many slots; above,
 # a second query is cheaper.
 _LONGEST_HOLE_SLOTS = 2_000
+
+
+class SeriesCounts(NamedTuple):
+    """Bars of one series that were new, and that had another value."""
+
+    inserted: int = 0
+    revised: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +46,24 @@ class IngestResult:
     inserted: int = 0
     revised: int = 0
     unchanged: int = 0
+    by_series: Mapping[SeriesKey, SeriesCounts] = field(
+        default_factory=dict, compare=False
+    )
 
     def __add__(self, other: IngestResult) -> IngestResult:
         return IngestResult(
             self.inserted + other.inserted,
             self.revised + other.revised,
             self.unchanged + other.unchanged,
+            {**self.by_series, **other.by_series},
         )
 
 
 def store_bars(
-    session: Session, batches: Sequence[SeriesBars], known_at: datetime
+    session: Session,
+    batches: Sequence[SeriesBars],
+    known_at: datetime,
+    new_from: Mapping[SeriesKey, int] | None = None,
 ) -> IngestResult:
     """Store closed bars, in any order; the last of several for one slot counts.
 
@@ -56,6 +74,9 @@ def store_bars(
     Runs in the caller's transaction, which should hold the series' cursors (see
     `lock_cursors`): then nobody else writes them, and comparing here with what was
     read is safe. Without the lock it is still correct, only slower on conflicts.
+
+    `new_from` gives, for a series, an open time in microseconds from which on surely
+    nothing is stored yet (its watermark): those bars are not looked for.
 
     Raises SQLAlchemy's IntegrityError for a value no market can have (validate
     first) and ValueError for a naive `known_at`.
@@ -71,56 +92,90 @@ def store_bars(
     result = IngestResult()
     for timeframe in sorted(by_timeframe, key=order.index):
         bars = KeyedBars.from_series(by_timeframe[timeframe])
-        result += _store(session, timeframe, bars, known_at)
+        result += _store(session, timeframe, bars, known_at, new_from or {})
     return result
 
 
 def _store(
-    session: Session, timeframe: Timeframe, bars: KeyedBars, known_at: datetime
+    session: Session,
+    timeframe: Timeframe,
+    bars: KeyedBars,
+    known_at: datetime,
+    new_from: Mapping[SeriesKey, int],
 ) -> IngestResult:
     # 1. Compare with what is stored.
-    is_new, is_changed = _compare(session, timeframe, bars)
+    is_new, is_changed = _compare(session, timeframe, bars, new_from)
     new, changed = bars.where(is_new), bars.where(is_changed)
+    counts: Counts = defaultdict(lambda: [0, 0])
     # 2. New bars go straight into the table.
-    inserted = MergeCounts(0, 0)
     if len(new):
         ensure_months(session, "market_data", new.months())
-        inserted = _insert(session, timeframe, new, known_at)
+        _insert(session, timeframe, new, known_at, counts)
     # 3. Corrected ones replace the old value, which is kept.
-    corrected = MergeCounts(0, 0)
     if len(changed):
-        corrected = merge_bars(session, timeframe, changed, known_at)
-    written = inserted.inserted + corrected.inserted
-    revised = inserted.revised + corrected.revised
-    return IngestResult(written, revised, len(bars) - written - revised)
+        _merge(session, timeframe, changed, known_at, counts)
+    inserted = sum(count[0] for count in counts.values())
+    revised = sum(count[1] for count in counts.values())
+    by_series = {(key, timeframe): SeriesCounts(*n) for key, n in counts.items()}
+    return IngestResult(inserted, revised, len(bars) - inserted - revised, by_series)
 
 
 def _insert(
-    session: Session, timeframe: Timeframe, bars: KeyedBars, known_at: datetime
-) -> MergeCounts:
+    session: Session,
+    timeframe: Timeframe,
+    bars: KeyedBars,
+    known_at: datetime,
+    counts: Counts,
+) -> None:
     # The savepoint is the connection's: rolling it back must not expire the cursors
     # the caller holds in its session.
     savepoint = session.connection().begin_nested()
     try:
-        copied = copy_bars(session, timeframe, bars, known_at)
+        copy_bars(session, timeframe, bars, known_at)
     except psycopg2.errors.UniqueViolation:
         # Somebody wrote a slot without holding the cursor, after we looked.
         savepoint.rollback()
-        return merge_bars(session, timeframe, bars, known_at)
+        _merge(session, timeframe, bars, known_at, counts)
+        return
     except psycopg2.IntegrityError as error:
         # COPY runs below SQLAlchemy; callers should not need to know.
         raise IntegrityError("COPY market_data", None, error) from error
     savepoint.commit()
-    return MergeCounts(copied, 0)
+    for key, at in bars.series():
+        counts[key][0] += at.stop - at.start
+
+
+def _merge(
+    session: Session,
+    timeframe: Timeframe,
+    bars: KeyedBars,
+    known_at: datetime,
+    counts: Counts,
+) -> None:
+    for key, at in bars.series():
+        merged = merge_bars(session, timeframe, bars.part(at.start, at.stop), known_at)
+        counts[key][0] += merged.inserted
+        counts[key][1] += merged.revised
 
 
 def _compare(
-    session: Session, timeframe: Timeframe, bars: KeyedBars
+    session: Session,
+    timeframe: Timeframe,
+    bars: KeyedBars,
+    new_from: Mapping[SeriesKey, int],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """For each bar whether it is not stored, and whether with another value."""
     is_new = np.ones(len(bars), dtype=bool)
     is_changed = np.zeros(len(bars), dtype=bool)
-    given = dict(bars.series())
+    given = {}
+    for key, at in bars.series():
+        bound = new_from.get((key, timeframe))
+        if bound is not None and bars.opens[at.stop - 1] >= bound:
+            # Bars of a series ascend: only those before the bound may be stored.
+            stop = at.start + int(np.searchsorted(bars.opens[at], bound))
+            at = slice(at.start, stop)
+        if at.stop > at.start:
+            given[key] = at
     for (first, last), ids in _ranges(timeframe, bars, given).items():
         stored = read_stored_bars(
             session, ids, timeframe, from_microseconds(first), from_microseconds(last)

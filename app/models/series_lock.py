@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -28,18 +28,12 @@ def lock_cursors(
     keys = list(history_from)
     if not keys:
         return {}
-    pair = sa.tuple_(SeriesCursor.cryptocurrency_id, SeriesCursor.timeframe)
-    mine = pair.in_(keys)
-    known = session.execute(
-        sa.select(SeriesCursor.cryptocurrency_id, SeriesCursor.timeframe).where(mine)
-    )
-    missing = set(keys) - {(row[0], row[1]) for row in known}
-    if missing:
-        _create(session, {key: history_from[key] for key in missing}, run_id)
+    missing = set(keys) - find_known(session, keys)
+    create_cursors(session, {key: history_from[key] for key in missing}, run_id)
     # Inserts come before every lock and in the same order everywhere: see above.
     locked = session.scalars(
         sa.select(SeriesCursor)
-        .where(mine)
+        .where(_pair().in_(keys))
         .order_by(SeriesCursor.cryptocurrency_id, SeriesCursor.timeframe)
         .with_for_update()
         .execution_options(populate_existing=True)
@@ -47,9 +41,19 @@ def lock_cursors(
     return {(row.cryptocurrency_id, row.timeframe): row for row in locked}
 
 
-def _create(
+def find_known(session: Session, keys: Collection[SeriesKey]) -> set[SeriesKey]:
+    """Those of `keys` that have a cursor."""
+    query = sa.select(SeriesCursor.cryptocurrency_id, SeriesCursor.timeframe)
+    rows = session.execute(query.where(_pair().in_(keys)))
+    return {(row[0], row[1]) for row in rows}
+
+
+def create_cursors(
     session: Session, history_from: Mapping[SeriesKey, datetime], run_id: uuid.UUID
 ) -> None:
+    """New cursors; one that somebody else makes meanwhile is left as it is."""
+    if not history_from:
+        return
     order = list(Timeframe)
     keys = sorted(history_from, key=lambda key: (key[0], order.index(key[1])))
     rows = [
@@ -65,3 +69,7 @@ def _create(
     session.execute(
         postgresql.insert(SeriesCursor).values(rows).on_conflict_do_nothing()
     )
+
+
+def _pair() -> sa.Tuple:
+    return sa.tuple_(SeriesCursor.cryptocurrency_id, SeriesCursor.timeframe)
