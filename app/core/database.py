@@ -21,6 +21,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.stop import stop_after_attempt, stop_when_event_set
 
 from app.config.settings import DatabaseSettings
+from app.core import failpoints
 from app.core.clock import Clock, SystemClock
 from app.core.database_errors import MIGRATE_HINT, translated_errors
 from app.core.database_url import describe, parse_url
@@ -31,6 +32,8 @@ from app.core.deadline import (
     statement_deadline,
 )
 from app.core.exceptions import DatabaseUnavailable, SchemaMismatch, WriteConflict
+from app.core.failpoint_connections import ConnectionsInUse
+from app.core.failpoints import fp
 
 T = TypeVar("T")
 
@@ -77,6 +80,9 @@ class Database:
         _limit_ping(self.engine, settings.connect_timeout_seconds)
         event.listen(self.engine, "begin", _apply_block_deadline)
         self.session_factory = sessionmaker(self.engine, expire_on_commit=False)
+        failpoints.arm_from_environment()
+        if failpoints.is_armed():
+            failpoints.use_connections(ConnectionsInUse(self.engine))
 
     @contextmanager
     def session_scope(self) -> Iterator[Session]:
@@ -90,7 +96,10 @@ class Database:
         try:
             with translated_errors(self.target):
                 yield session
+                session.flush()
+                fp("database.before_commit")
                 session.commit()
+            fp("database.after_commit")
         except BaseException:
             _roll_back(session)
             raise
