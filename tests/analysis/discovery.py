@@ -1,8 +1,10 @@
 """Every function of the analysis room that is given bars, found by looking.
 
 A *probe* is a public function, or a public method of a class that can be built without
-arguments, with what to call it with. One that takes bars and fits no shape below cannot
-be checked; `find_probes` lists it as a stranger and a test refuses it.
+arguments, with what to call it with. Names and modules with a leading underscore are
+parts of public functions, which are held to the past as a whole. A function that takes
+bars and fits no shape below cannot be checked; `find_probes` lists it as a stranger and
+a test refuses it.
 """
 
 from __future__ import annotations
@@ -60,7 +62,8 @@ def analysis_modules() -> Iterator[types.ModuleType]:
     yield app.analysis
     prefix = f"{app.analysis.__name__}."
     for module in pkgutil.walk_packages(app.analysis.__path__, prefix):
-        yield importlib.import_module(module.name)
+        if not any(part.startswith("_") for part in module.name.split(".")):
+            yield importlib.import_module(module.name)
 
 
 def find_probes() -> tuple[list[Probe], list[str]]:
@@ -150,7 +153,18 @@ def _maker(name: str, hint: Any, is_first: bool) -> Callable[[Feed], Any] | None
                 return lambda feed: feed.markets
             if issubclass(origin, Sequence):
                 return lambda feed: list(feed.markets.values())
+        if inspect.isclass(option) and is_dataclass(option):
+            return _built_with_defaults(option)
     return None
+
+
+def _built_with_defaults(kind: type) -> Callable[[Feed], Any] | None:
+    """Rules and settings: the function is checked with the ones nobody chose."""
+    try:
+        rules = kind()
+    except TypeError:
+        return None
+    return lambda feed: rules
 
 
 def kind_of(hint: Any) -> Kind:

@@ -1,0 +1,1 @@
+"""Smart-money concepts: swings, breaks, order blocks, gaps, liquidity, ranges."""
