@@ -9,6 +9,7 @@ import numpy as np
 
 from app.config.settings import ReplaySettings
 from app.core.exceptions import ConfigurationError
+from app.domain.pairs import QUOTES, split_pair
 from app.domain.timeframe import Timeframe
 from app.replay import grid
 from app.replay.bars import OPEN_MS, Rows, aggregate, no_rows
@@ -18,11 +19,6 @@ from app.replay.source import BarWindow, Listing, ListingStatus, seen_bars
 
 _SPREAD_BPS = 1.5
 _WARMUP_BARS = 300
-# Longest first, so that FDUSD is not read as USD.
-_QUOTES = (
-    *("FDUSD", "USDT", "USDC", "TUSD", "BUSD", "USD", "EUR", "GBP", "TRY", "BRL"),
-    *("JPY", "BTC", "ETH", "BNB"),
-)
 
 
 class RecordedMarket:
@@ -129,10 +125,10 @@ def _first_start(
 
 
 def _pair(symbol: str, folder: Path) -> tuple[str, str]:
-    for quote in _QUOTES:
-        if symbol.endswith(quote) and symbol != quote:
-            return symbol.removesuffix(quote), quote
-    raise ConfigurationError(
-        f"{folder}: {symbol} must end with a known quote currency "
-        f"({', '.join(_QUOTES)})"
-    )
+    pair = split_pair(symbol)
+    if pair is None:
+        raise ConfigurationError(
+            f"{folder}: {symbol} must end with a known quote currency "
+            f"({', '.join(QUOTES)})"
+        )
+    return pair

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,14 +20,13 @@ from typing import NamedTuple
 
 from app.core.exceptions import ConfigurationError
 from app.domain.timeframe import Timeframe
+from app.exchange.archives.recorded_names import (
+    REQUIRED_COLUMNS,
+    find_recorded_name,
+)
 from app.replay import grid
 
-_NAME = re.compile(
-    r"^(?P<symbol>[A-Z0-9]{2,30})-(?P<timeframe>[0-9]+[mhdwM])"
-    r"\.(?P<kind>csv|csv\.gz|parquet)$"
-)
 _SUFFIXES = (".csv", ".csv.gz", ".parquet")
-_REQUIRED = ("open_time", "open", "high", "low", "close", "volume")
 # Milliseconds of 1973 to 5138: seconds and microseconds fall outside.
 _EARLIEST_MS, _LATEST_MS = 10**11, 10**14
 _MOST_DIGITS = 18
@@ -79,18 +77,17 @@ def read_folder(folder: Path) -> list[RecordedFile]:
 
 def read_file(path: Path) -> RecordedFile:
     """One series; raises `ConfigurationError` naming file, line and value."""
-    match = _NAME.match(path.name)
-    timeframe = _timeframe(match["timeframe"]) if match else None
-    if match is None or timeframe is None:
+    name = find_recorded_name(path.name)
+    if name is None:
         raise ConfigurationError(
             f"{path}: the name must be SYMBOL-TIMEFRAME.csv, .csv.gz or .parquet, "
             "for example BTCUSDT-1m.csv.gz"
         )
-    source = _parquet_rows if match["kind"] == "parquet" else _csv_rows
+    source = _parquet_rows if name.kind == "parquet" else _csv_rows
     bars: dict[int, RecordedBar] = {}
     try:
         for line, cells in source(path):
-            bar = _Line(path, line, cells).bar(timeframe)
+            bar = _Line(path, line, cells).bar(name.timeframe)
             if bar.open_ms in bars:
                 opened = grid.to_datetime(bar.open_ms).isoformat()
                 raise ConfigurationError(
@@ -102,14 +99,7 @@ def read_file(path: Path) -> RecordedFile:
     if not bars:
         raise ConfigurationError(f"{path}: holds no bars")
     ordered = tuple(bars[opened] for opened in sorted(bars))
-    return RecordedFile(match["symbol"], timeframe, ordered)
-
-
-def _timeframe(text: str) -> Timeframe | None:
-    try:
-        return Timeframe(text)
-    except ValueError:
-        return None
+    return RecordedFile(name.symbol, name.timeframe, ordered)
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Cells]]:
@@ -140,7 +130,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Cells]]:
 
 def _require_columns(path: Path, found: object) -> None:
     names = list(found) if isinstance(found, (list, tuple)) else []
-    missing = [name for name in _REQUIRED if name not in names]
+    missing = [name for name in REQUIRED_COLUMNS if name not in names]
     if missing:
         raise ConfigurationError(
             f"{path}: column {missing[0]} is missing; the first line names "
@@ -196,7 +186,7 @@ class _Line:
         amount = self._number(name)
         if amount is not None and amount < 0:
             raise self._error(name, "at least 0", self.cells.get(name))
-        if amount is None and name in _REQUIRED:
+        if amount is None and name in REQUIRED_COLUMNS:
             raise self._error(name, "a number", self.cells.get(name))
         return amount
 

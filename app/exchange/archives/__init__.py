@@ -1,0 +1,1 @@
+"""Exchanges' published files of past bars and trades, and recordings like them."""
