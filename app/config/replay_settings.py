@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.config.section import AwareDatetime, Fraction, Section
 
@@ -26,6 +26,12 @@ class FaultSettings(Section):
         "duplicate_bars",
         "reversed_bars",
         "short_page",
+        "overlapping_pages",
+        "shuffled_bars",
+        "halt",
+        "delist",
+        "rename",
+        "clock_skew",
     ] = Field(..., description="What goes wrong.")
     path: str = Field("", description="Only requests whose path contains this text.")
     symbol: str = Field("", description="Only requests for this exchange symbol.")
@@ -33,8 +39,8 @@ class FaultSettings(Section):
         "", description="Only bars of this time frame (kinds about bars)."
     )
     status: int = Field(500, ge=400, le=599, description="Status code (kind `status`).")
-    retry_after_seconds: int = Field(
-        0, ge=0, description="`Retry-After` header (kind `status`); 0: none."
+    retry_after_seconds: float = Field(
+        0.0, ge=0, description="`Retry-After` header (kind `status`); 0: none."
     )
     every: int = Field(
         1, ge=1, description="Every n-th matching request is hit (per fault)."
@@ -54,6 +60,23 @@ class FaultSettings(Section):
         ge=0,
         description="A corrected bar shows its first value this long after its close.",
     )
+    rename_to: str = Field("", description="New exchange symbol (kind `rename`).")
+    skew_seconds: float = Field(
+        0.0,
+        ge=-86_400,
+        le=86_400,
+        description="How far the exchange's clock is ahead (kind `clock_skew`).",
+    )
+
+    @model_validator(mode="after")
+    def _about_one_symbol(self) -> Self:
+        """Kinds about a listing say which, from when, and what it becomes."""
+        if self.kind in ("halt", "delist", "rename"):
+            if not self.symbol or self.start is None:
+                raise ValueError(f"kind `{self.kind}` needs `symbol` and `start`")
+        if self.kind == "rename" and not self.rename_to:
+            raise ValueError("kind `rename` needs `rename_to`")
+        return self
 
 
 class ReplaySettings(Section):
@@ -98,6 +121,11 @@ class ReplaySettings(Section):
     )
     weight_per_minute: int = Field(
         6000, ge=1, description="Request weight an address may use per minute."
+    )
+    served_log: bool = Field(
+        False,
+        description="Keep every bar value sent, for `/replay/served`; grows without "
+        "bound.",
     )
     faults: tuple[FaultSettings, ...] = Field(
         (), description="Misbehaviour on request, for tests."

@@ -8,6 +8,7 @@ import numpy as np
 from aiohttp import web
 
 from app.domain.timeframe import Timeframe
+from app.replay import grid
 from app.replay.bars import OPEN_MS, Rows
 from app.replay.books import depth
 from app.replay.exchange_info import exchange_info
@@ -24,6 +25,7 @@ from app.replay.parameters import (
 from app.replay.quotes import book_ticker, day_ticker, last_price, quote_of
 from app.replay.render import decimal_text, klines_text
 from app.replay.replies import BinanceError, json_reply, text_reply
+from app.replay.served_log import ServedLog
 from app.replay.source import BarWindow, Listing, MarketSource
 from app.replay.trades import aggregate_trade, prints, public_trade
 
@@ -34,9 +36,13 @@ class SpotApi:
     """Replies of `/api/v3`, each a function of the query and the virtual time."""
 
     def __init__(
-        self, source: MarketSource, faults: FaultBook, weight_per_minute: int
+        self,
+        source: MarketSource,
+        faults: FaultBook,
+        weight_per_minute: int,
+        served: ServedLog | None = None,
     ) -> None:
-        self._source, self._faults = source, faults
+        self._source, self._faults, self._served = source, faults, served
         self._weight_per_minute = weight_per_minute
         self._paths: dict[str, Callable[[Query, int], web.Response]] = {
             "ping": lambda query, now_ms: json_reply({}),
@@ -67,6 +73,11 @@ class SpotApi:
         fills its page with the next ones.
         """
         symbol = listing.symbol
+        overlap = self._faults.overlap(symbol, timeframe)
+        if overlap and window.start_ms is not None:
+            first = grid.ceil(window.start_ms, timeframe)
+            start = grid.shift(first, timeframe, -overlap)
+            window = BarWindow(start, window.end_ms, window.limit + overlap)
         rows = self._source.bars(listing, timeframe, window, now_ms)
         if self._faults.withholds(symbol, timeframe):
             rows = self._without_withheld(listing, timeframe, window, now_ms, rows)
@@ -103,6 +114,8 @@ class SpotApi:
         listing = get_listing(self._source, query, now_ms)
         timeframe, window = get_timeframe(query), get_window(query)
         rows = self.served_bars(listing, timeframe, window, now_ms)
+        if self._served is not None:
+            self._served.record(listing, timeframe, rows, now_ms)
         return text_reply(klines_text(rows, timeframe, listing))
 
     def _day_tickers(self, query: Query, now_ms: int) -> web.Response:

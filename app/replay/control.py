@@ -9,6 +9,7 @@ from app.config.settings import FaultSettings
 from app.replay.faults import FaultBook
 from app.replay.replies import json_reply
 from app.replay.request_log import RequestLog
+from app.replay.served_log import ServedLog
 from app.replay.source import MarketSource
 from app.replay.virtual_clock import VirtualClock
 
@@ -77,6 +78,16 @@ def add_control_routes(
     router.add_get("/replay/faults", read_faults)
     router.add_post("/replay/faults", replace_faults)
     router.add_get("/replay/requests", read_requests)
+
+
+def add_served_route(router: web.UrlDispatcher, served: ServedLog) -> None:
+    """`/replay/served`: every value sent of the bars of `symbol` and `interval`."""
+
+    async def read_served(request: web.Request) -> web.Response:
+        symbol = request.query.get("symbol", "")
+        return json_reply(served.report(symbol, request.query.get("interval", "")))
+
+    router.add_get("/replay/served", read_served)
 
 
 def _problem(problem: object) -> str:

@@ -40,6 +40,7 @@ class Door:
         """Judge, answer, spoil if asked to, and record."""
         path = _without_host(request.match_info["path"])
         now_ms = self._clock.now_ms()
+        told_ms = now_ms + self._faults.skew_ms(now_ms)
         address = request.remote or ""
         symbol = request.query.get("symbol", "")
         weight = _weight(path.removeprefix(_SPOT), request)
@@ -50,10 +51,10 @@ class Door:
             reply = _refusal(verdict, self._limiter.per_minute)
         else:
             # 2. The reply, and what a fault makes of it.
-            reply = self._reply(path, request, now_ms)
+            reply = self._reply(path, request, told_ms)
             fault = self._faults.find_reply_fault(path, symbol, now_ms)
         # 3. Recorded before a fault can hold the reply back for good.
-        status, wait = reply.status, verdict.retry_after_seconds
+        status, wait = reply.status, float(verdict.retry_after_seconds)
         if fault is not None and fault.kind == "status":
             status, wait = fault.status, fault.retry_after_seconds
         entry = RequestEntry(

@@ -15,8 +15,19 @@ from app.replay.bars import CLOSE, HIGH, LOW, OPEN_MS, TAKER_BASE, VOLUME, Rows
 from app.replay.draws import chance
 
 _BAR_KINDS = frozenset(
-    ("missing_bars", "corrected_bars", "duplicate_bars", "reversed_bars", "short_page")
+    (
+        "missing_bars",
+        "corrected_bars",
+        "duplicate_bars",
+        "reversed_bars",
+        "short_page",
+        "overlapping_pages",
+        "shuffled_bars",
+    )
 )
+_LISTING_KINDS = frozenset(("halt", "delist", "rename"))
+_NOT_ABOUT_REPLIES = _BAR_KINDS | _LISTING_KINDS | {"clock_skew"}
+_OVERLAP_BARS = 3
 _SHORT_PAGE_BARS = 3
 
 
@@ -67,7 +78,9 @@ class FaultBook:
         chosen = None
         for fault in self._faults:
             settings = fault.settings
-            if settings.kind in _BAR_KINDS or not _asked(settings, path, symbol):
+            if settings.kind in _NOT_ABOUT_REPLIES or not _asked(
+                settings, path, symbol
+            ):
                 continue
             if not _between(settings, now_ms) or fault.spent:
                 continue
@@ -109,7 +122,37 @@ class FaultBook:
             if len(rows) > 1:
                 fault.hits += 1
                 rows = rows[::-1]
+        for fault in self._bar_faults("shuffled_bars", symbol, timeframe):
+            if len(rows) > 1:
+                fault.hits += 1
+                opens = (int(opened) for opened in rows[:, OPEN_MS])
+                drawn = [chance(self._seed, symbol, "shuffle", at) for at in opens]
+                rows = rows[np.argsort(drawn, kind="stable")]
         return rows
+
+    def overlap(self, symbol: str, timeframe: Timeframe) -> int:
+        """How many bars from before its start a page holds as well."""
+        faults = self._bar_faults("overlapping_pages", symbol, timeframe)
+        for fault in faults:
+            fault.hits += 1
+        return _OVERLAP_BARS if faults else 0
+
+    def listing_changes(self, now_ms: int) -> list[FaultSettings]:
+        """Halts, delistings and renames in force at `now_ms`."""
+        return [
+            fault.settings
+            for fault in self._faults
+            if fault.settings.kind in _LISTING_KINDS
+            and _between(fault.settings, now_ms)
+        ]
+
+    def skew_ms(self, now_ms: int) -> int:
+        """How far the exchange's clock is ahead of the true time `now_ms`."""
+        return sum(
+            round(fault.settings.skew_seconds * 1000)
+            for fault in self._faults
+            if fault.settings.kind == "clock_skew" and _between(fault.settings, now_ms)
+        )
 
     def withholds(self, symbol: str, timeframe: Timeframe) -> bool:
         """Whether `withhold` could hide anything of this series."""

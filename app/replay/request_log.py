@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
 
@@ -41,7 +42,7 @@ class RequestLog:
     _minute_weight: int = 0
 
     def record(
-        self, address: str, entry: RequestEntry, retry_after_seconds: int = 0
+        self, address: str, entry: RequestEntry, retry_after_seconds: float = 0.0
     ) -> None:
         """Add a request; a reply that says wait opens a window for its sender."""
         self.recent.append(entry)
@@ -62,7 +63,7 @@ class RequestLog:
         if entry.virtual_ms < wait_until:
             self.inside_ban += 1
         if entry.status in (418, 429) and retry_after_seconds:
-            until = entry.virtual_ms + retry_after_seconds * 1000
+            until = entry.virtual_ms + math.ceil(retry_after_seconds * 1000)
             self._wait_until_ms[address] = max(wait_until, until)
 
     def summary(self, newest: int = 0) -> dict[str, object]:

@@ -15,12 +15,14 @@ from app.config.settings import ReplaySettings
 from app.core.clock import SystemClock
 from app.core.exceptions import ConfigurationError
 from app.replay.api import SpotApi
-from app.replay.control import add_control_routes
+from app.replay.control import add_control_routes, add_served_route
 from app.replay.door import Door
 from app.replay.faults import FaultBook
 from app.replay.limits import WeightLimiter
+from app.replay.listings import ChangedListings
 from app.replay.recording import RecordedMarket
 from app.replay.request_log import RequestLog
+from app.replay.served_log import ServedLog
 from app.replay.simulated import SimulatedMarket
 from app.replay.source import MarketSource
 from app.replay.virtual_clock import SAVE_INTERVAL_SECONDS, VirtualClock
@@ -58,15 +60,19 @@ def build_app(
     clock = clock or build_clock(settings, source)
     faults = FaultBook(settings.faults, source.seed)
     requests = RequestLog()
+    served = ServedLog() if settings.served_log else None
+    listed = ChangedListings(source, faults)
     door = Door(
-        api=SpotApi(source, faults, settings.weight_per_minute),
+        api=SpotApi(listed, faults, settings.weight_per_minute, served),
         clock=clock,
         faults=faults,
         limiter=WeightLimiter(settings.weight_per_minute),
         requests=requests,
     )
     app = web.Application(client_max_size=1024 * 1024)
-    add_control_routes(app.router, source, clock, faults, requests)
+    add_control_routes(app.router, listed, clock, faults, requests)
+    if served is not None:
+        add_served_route(app.router, served)
     app.router.add_get("/{path:.*}", door.answer)
     return app
 

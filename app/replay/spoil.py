@@ -34,7 +34,7 @@ async def spoil(
                 fault.status,
             )
             if fault.retry_after_seconds:
-                reply.headers["Retry-After"] = str(fault.retry_after_seconds)
+                reply.headers["Retry-After"] = f"{fault.retry_after_seconds:.15g}"
             return reply
         case "html":
             return web.Response(text=_HTML, content_type="text/html")
@@ -57,8 +57,14 @@ async def spoil(
             | "duplicate_bars"
             | "reversed_bars"
             | "short_page"
+            | "overlapping_pages"
+            | "shuffled_bars"
+            | "halt"
+            | "delist"
+            | "rename"
+            | "clock_skew"
         ):
-            return good  # these change bars, not replies
+            return good  # these change what is told, not how
         case _:
             assert_never(fault.kind)
 
