@@ -57,6 +57,14 @@ def _in_growing_blocks(
     return found
 
 
+def highest_after(values: FloatArray, after: IntArray) -> FloatArray:
+    """Highest value later than each bar of `after`; minus infinity where none is."""
+    highest = np.full(len(values) + 1, -np.inf)
+    highest[:-1] = np.maximum.accumulate(values[::-1])[::-1]
+    later: FloatArray = highest[after + 1]
+    return later
+
+
 def first_bars_beyond(
     close: FloatArray, levels: FloatArray, known_from: IntArray
 ) -> tuple[IntArray, IntArray]:
@@ -66,10 +74,12 @@ def first_bars_beyond(
     """
     if not len(levels):
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    spans = np.diff(known_from, append=len(close))
-    watched = np.repeat(np.arange(len(levels)), spans)
-    beyond = np.flatnonzero(close[known_from[0] :] > levels[watched])
-    place = watched[beyond]
+    start = int(known_from[0])
+    spans = np.empty(len(levels), dtype=np.int64)
+    spans[:-1] = known_from[1:] - known_from[:-1]
+    spans[-1] = len(close) - known_from[-1]
+    beyond = (close[start:] > np.repeat(levels, spans)).nonzero()[0] + start
+    place = known_from.searchsorted(beyond, "right") - 1
     is_first = np.ones(len(place), dtype=bool)
     is_first[1:] = place[1:] != place[:-1]
-    return beyond[is_first] + known_from[0], place[is_first]
+    return beyond[is_first], place[is_first]

@@ -53,15 +53,13 @@ class GapBars:
     """Gaps of one view, ascending; arrays of shape (gaps,).
 
     `near` and `far` are the sides in prices of the view: price comes back to the near
-    one first. Life-cycle bars are the number of bars where there is none yet.
+    one first.
     """
 
     view: View
     bars: IntArray
     near: FloatArray
     far: FloatArray
-    touched: IntArray
-    filled: IntArray
 
     @property
     def confirmed(self) -> IntArray:
@@ -80,17 +78,8 @@ def gap_bars(view: View, is_consecutive: Consecutive) -> GapBars:
         & is_consecutive[1:-1]
         & is_consecutive[2:]
     )
-    bars = np.flatnonzero(is_gap) + 1
-    near, far = view.low[bars + 1], view.high[bars - 1]
-    down = -view.low
-    return GapBars(
-        view,
-        bars,
-        near,
-        far,
-        touched=first_above(down, -near, bars + 1, or_at=True),
-        filled=first_above(down, -far, bars + 1, or_at=True),
-    )
+    bars = is_gap.nonzero()[0] + 1
+    return GapBars(view, bars, view.low[bars + 1], view.high[bars - 1])
 
 
 def find_fair_value_gaps(window: CandleWindow) -> tuple[FairValueGap, ...]:
@@ -106,11 +95,11 @@ def find_fair_value_gaps(window: CandleWindow) -> tuple[FairValueGap, ...]:
     return tuple(sorted(gaps, key=lambda gap: gap.happened_at))
 
 
-def _overlaps(gaps: GapBars) -> FloatArray:
+def _overlaps(gaps: GapBars, filled: IntArray) -> FloatArray:
     overlap = np.zeros(len(gaps.bars))
     near, far = gaps.near, gaps.far
     shared = np.minimum(near[1:], near[:-1]) - np.maximum(far[1:], far[:-1])
-    was_open = gaps.filled[:-1] > gaps.confirmed[1:]
+    was_open = filled[:-1] > gaps.confirmed[1:]
     share = np.clip(shared / (near[1:] - far[1:]), 0.0, 1.0)
     overlap[1:] = np.where(was_open, share, 0.0)
     return overlap
@@ -120,7 +109,9 @@ def _gaps(window: CandleWindow, gaps: GapBars, atr: FloatArray) -> list[FairValu
     view = gaps.view
     sides = np.sort(np.stack((gaps.near, gaps.far)) * view.sign, axis=0)
     middle = gaps.near / 2 + gaps.far / 2
+    touched = first_above(-view.low, -gaps.near, gaps.confirmed, or_at=True)
     half_filled = first_above(-view.low, -middle, gaps.confirmed, or_at=True)
+    filled = first_above(-view.low, -gaps.far, gaps.confirmed, or_at=True)
     inverted = first_above(-view.close, -gaps.far, gaps.confirmed)
     return [
         FairValueGap(
@@ -153,10 +144,10 @@ def _gaps(window: CandleWindow, gaps: GapBars, atr: FloatArray) -> list[FairValu
             times_of(window, gaps.confirmed),
             *sides.tolist(),
             atr[gaps.confirmed].tolist(),
-            _overlaps(gaps).tolist(),
-            find_times_of(window, gaps.touched),
+            _overlaps(gaps, filled).tolist(),
+            find_times_of(window, touched),
             find_times_of(window, half_filled),
-            find_times_of(window, gaps.filled),
+            find_times_of(window, filled),
             find_times_of(window, inverted),
             strict=True,
         )

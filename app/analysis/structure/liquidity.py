@@ -69,31 +69,30 @@ class LiquiditySweep(Finding):
 class PoolBars:
     """Pools of one view in the order of their confirmation; arrays of shape (pools,).
 
-    `members` holds places in the view's swings. Bars are the number of bars where there
-    is none yet.
+    `members` holds places in the view's swings.
     """
 
     swings: SwingBars
     members: list[list[int]]
     levels: FloatArray
     confirmed: IntArray
-    swept: IntArray
-    broken: IntArray
+
+    @property
+    def swept(self) -> IntArray:
+        """First bars beyond each level; the number of bars where there is none."""
+        return first_above(self.swings.view.high, self.levels, self.confirmed)
+
+    @property
+    def broken(self) -> IntArray:
+        """First closes beyond each level; the number of bars where there is none."""
+        return first_above(self.swings.view.close, self.levels, self.confirmed)
 
 
 def pool_bars(swings: SwingBars, atr: FloatArray) -> PoolBars:
     """Pools above the view's swing highs."""
     members, levels = _group(swings, _equal_partners(swings, atr))
     confirmed = swings.confirmed[[group[1] for group in members]]
-    view = swings.view
-    return PoolBars(
-        swings,
-        members,
-        levels,
-        confirmed,
-        swept=first_above(view.high, levels, confirmed),
-        broken=first_above(view.close, levels, confirmed),
-    )
+    return PoolBars(swings, members, levels, confirmed)
 
 
 def find_liquidity_pools(
@@ -138,8 +137,9 @@ def find_liquidity_sweeps(
     found: list[LiquiditySweep] = []
     for pools in _both_sides(window, swing_length):
         view, bars = pools.swings.view, len(window)
-        is_sweep = (pools.swept < bars) & (pools.broken > pools.swept)
-        at = pools.swept[is_sweep]
+        swept, broken = pools.swept, pools.broken
+        is_sweep = (swept < bars) & (broken > swept)
+        at = swept[is_sweep]
         levels = pools.levels[is_sweep]
         second = [group[1] for group in pools.members]
         pool_bar = pools.swings.bars[second][is_sweep]
@@ -148,7 +148,7 @@ def find_liquidity_sweeps(
             (levels * view.sign).tolist(),
             (view.high[at] - levels).tolist(),
             times_of(window, pool_bar),
-            find_times_of(window, pools.broken[is_sweep]),
+            find_times_of(window, broken[is_sweep]),
             strict=True,
         ):
             found.append(
@@ -182,21 +182,23 @@ def _equal_partners(swings: SwingBars, atr: FloatArray) -> IntArray:
     Shape (swings,), -1 for none.
     """
     levels, count = swings.levels, len(swings.bars)
-    partner = np.full(count, -1, dtype=np.int64)
     if count < 2:
-        return partner
-    tolerance = EQUAL_TOLERANCE * atr[swings.confirmed]
-    # Highest high from each swing to the bar before the next one.
+        return np.full(count, -1, dtype=np.int64)
+    # Row by row the swings before each one, nearest first; shape (swings, back).
+    places = np.arange(count)
+    earlier = places[:, None] - np.arange(1, SWINGS_BACK + 1)
+    is_there = earlier >= 0
+    earlier[~is_there] = 0
+    # Highest high from each swing to the bar before the next one, then up to now.
     highest = np.maximum.reduceat(swings.view.high, swings.bars)
-    between = np.full(count, -np.inf)
-    for back in range(1, min(SWINGS_BACK, count - 1) + 1):
-        later, earlier = levels[back:], levels[:-back]
-        between = np.maximum(between[1:], highest[:-back])
-        is_equal = np.abs(later - earlier) <= tolerance[back:]
-        is_equal &= between <= np.maximum(later, earlier)
-        is_equal &= partner[back:] < 0
-        partner[back:][is_equal] = np.flatnonzero(is_equal)
-    return partner
+    between = np.maximum.accumulate(highest[earlier], axis=1)
+    now, before = levels[:, None], levels[earlier]
+    tolerance = EQUAL_TOLERANCE * atr[swings.confirmed][:, None]
+    is_equal = (abs(now - before) <= tolerance) & is_there
+    is_equal &= between <= np.maximum(now, before)
+    nearest: IntArray = places - 1 - is_equal.argmax(axis=1)
+    nearest[~is_equal.any(axis=1)] = -1
+    return nearest
 
 
 def _group(swings: SwingBars, partner: IntArray) -> tuple[list[list[int]], FloatArray]:

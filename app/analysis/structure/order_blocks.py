@@ -52,7 +52,7 @@ class BlockBars:
     """Order blocks of one view, oldest confirmation first; arrays of shape (blocks,).
 
     `near` and `far` are the zone's sides in prices of the view: price comes back to the
-    near side first. Life-cycle bars are the number of bars where there is none yet.
+    near side first.
     """
 
     view: View
@@ -60,9 +60,11 @@ class BlockBars:
     confirmed: IntArray
     near: FloatArray
     far: FloatArray
-    touched: IntArray
-    mitigated: IntArray
-    invalidated: IntArray
+
+    @property
+    def middle(self) -> FloatArray:
+        """Price that mitigates the block."""
+        return self.near / 2 + self.far / 2
 
 
 def block_bars(view: View, breaks: BreakBars) -> BlockBars:
@@ -71,19 +73,7 @@ def block_bars(view: View, breaks: BreakBars) -> BlockBars:
     bars, confirmed = _last_candles_against(
         view, breaks.swings[is_ours], breaks.bars[is_ours]
     )
-    near, far = view.high[bars], view.low[bars]
-    # Price comes back from above, so all three are crossings of the mirrored lows.
-    down, down_close = -view.low, -view.close
-    return BlockBars(
-        view,
-        bars,
-        confirmed,
-        near,
-        far,
-        touched=first_above(down, -near, confirmed, or_at=True),
-        mitigated=first_above(down, -(near / 2 + far / 2), confirmed, or_at=True),
-        invalidated=first_above(down_close, -far, confirmed),
-    )
+    return BlockBars(view, bars, confirmed, view.high[bars], view.low[bars])
 
 
 def find_order_blocks(
@@ -119,9 +109,9 @@ def _last_candles_against(
     candles = closed_down[lowest]
     candles = np.where(candles >= swings, candles, lowest)
     # Two swings broken by one move share its candle: the first break made it known.
-    candles, first = np.unique(candles, return_index=True)
-    order = np.argsort(first)
-    return candles[order], breaks[first[order]]
+    seen = dict(zip(candles[::-1].tolist(), breaks[::-1].tolist(), strict=True))
+    pairs = np.array(list(seen.items()), dtype=np.int64)[::-1]
+    return pairs[:, 0], pairs[:, 1]
 
 
 def _blocks(
@@ -130,6 +120,11 @@ def _blocks(
     found = block_bars(view, breaks)
     sides = np.sort(np.stack((found.near, found.far)) * view.sign, axis=0)
     moved = view.close[found.confirmed] - found.near
+    # Price comes back from above, so these are crossings of the mirrored lows.
+    down, at = -view.low, found.confirmed
+    touched = first_above(down, -found.near, at, or_at=True)
+    mitigated = first_above(down, -found.middle, at, or_at=True)
+    invalidated = first_above(-view.close, -found.far, at)
     return [
         OrderBlock(
             happened_at=happened_at,
@@ -161,9 +156,9 @@ def _blocks(
             window.volume[found.bars].tolist(),
             moved.tolist(),
             atr[found.confirmed].tolist(),
-            find_times_of(window, found.touched),
-            find_times_of(window, found.mitigated),
-            find_times_of(window, found.invalidated),
+            find_times_of(window, touched),
+            find_times_of(window, mitigated),
+            find_times_of(window, invalidated),
             strict=True,
         )
     ]

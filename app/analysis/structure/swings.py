@@ -93,9 +93,11 @@ def swing_bars(
         highest_after = _rolling_max(high, swing_length)[before + swing_length :]
         centre = high[before:end]
         is_extreme = (centre >= highest_before) & (centre >= highest_after)
-        bars = np.flatnonzero(is_extreme) + before
+        bars = is_extreme.nonzero()[0] + before
         # Extremes that near can only be equal, and a plateau is one swing.
-        bars = bars[np.diff(bars, prepend=-before - 1) > before]
+        is_first = np.ones(len(bars), dtype=bool)
+        is_first[1:] = bars[1:] - bars[:-1] > before
+        bars = bars[is_first]
     return SwingBars(view, bars, bars + swing_length, high[bars])
 
 
