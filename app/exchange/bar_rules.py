@@ -6,21 +6,25 @@ refused by one door and let in by the other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
 import numpy as np
 import numpy.typing as npt
 
+from app.domain.rejection import RejectionRule
 from app.domain.timeframe import Timeframe
-from app.exchange.moments import EARLIEST_MS, LATEST_MS, milliseconds_of
+from app.exchange.moments import EARLIEST_MS, LATEST_MS, claimed_moment, milliseconds_of
+from app.exchange.rejected import RejectedItem, reject
 
 Bools = npt.NDArray[np.bool_]
 _FIRST_MONDAY_MS = 4 * 86_400_000
+_NAMES = ("open_ms", "open", "high", "low", "close", "volume")
 
 
 def broken_rules(
     table: npt.NDArray[np.float64], timeframe: Timeframe, server_now: datetime
-) -> list[tuple[str, Bools]]:
+) -> list[tuple[RejectionRule, Bools]]:
     """Each rule with the rows that break it, most telling first.
 
     `table` is (n, 6) float64: open time in epoch milliseconds, open, high, low,
@@ -34,19 +38,46 @@ def broken_rules(
         horizon = milliseconds_of(timeframe.shift(timeframe.floor(server_now), 1))
         spread = prices[:, 1] - prices[:, 2]
         return [
-            ("open time is no epoch in milliseconds of 2009 to 2099", ~in_range),
-            ("open time lies in the future", opens > horizon),
-            (f"open time is not on the {timeframe} grid", ~_aligned(opens, timeframe)),
-            (
-                "prices must be finite and above 0",
-                np.asarray(~(np.isfinite(prices) & (prices > 0)).all(axis=1)),
-            ),
-            (
-                "volume must be finite and at least 0",
-                ~(np.isfinite(volume) & (volume >= 0)),
-            ),
-            ("high is below low", spread < 0),
+            (RejectionRule.NOT_A_CANDLE, _each(np.isnan(table))),
+            (RejectionRule.TIME_NOT_MILLISECONDS, ~in_range),
+            (RejectionRule.TIME_IN_FUTURE, opens > horizon),
+            (RejectionRule.TIME_OFF_GRID, ~_aligned(opens, timeframe)),
+            (RejectionRule.PRICE_NOT_FINITE, ~_each(np.isfinite(prices))),
+            (RejectionRule.PRICE_NOT_POSITIVE, ~_each(~(prices <= 0))),
+            (RejectionRule.VOLUME_NOT_FINITE, ~np.isfinite(volume)),
+            (RejectionRule.VOLUME_NEGATIVE, volume < 0),
+            (RejectionRule.HIGH_BELOW_LOW, spread < 0),
         ]
+
+
+def rejected_bar(
+    symbol: str,
+    timeframe: Timeframe,
+    rule: RejectionRule,
+    raw: object,
+    cells: Sequence[float],
+    server_now: datetime,
+) -> RejectedItem:
+    """The refused row with its figures; `cells` is its row of the judged table."""
+    figures: dict[str, object] = dict(zip(_NAMES, cells, strict=True))
+    figures["server_now"] = server_now
+    moment, unit = claimed_moment(cells[0])
+    if unit is not None:
+        figures["open_time_reads_as"] = unit
+    return reject(
+        symbol,
+        "candle",
+        rule,
+        raw,
+        figures=figures,
+        occurred_at=moment,
+        timeframe=timeframe,
+    )
+
+
+def _each(cells: Bools) -> Bools:
+    """Whether all cells of a row are true."""
+    return np.asarray(cells.all(axis=1))
 
 
 def _aligned(opens: npt.NDArray[np.float64], timeframe: Timeframe) -> Bools:

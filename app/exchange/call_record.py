@@ -7,14 +7,19 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from app.exchange.replies import RejectedItem
+from app.exchange.rejected import RejectedItem
 
 
 @dataclass(slots=True)
 class CallRecord:
-    """`sent_monotonic`: the clock when the last request left, its waits behind it."""
+    """What is known of the request under way.
+
+    `sent_monotonic` is the clock when the last request left, its waits behind it;
+    `body` the text of the last reply, as it came.
+    """
 
     sent_monotonic: float | None = None
+    body: str | None = None
     rejected: list[RejectedItem] = field(default_factory=list)
 
 

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.exchange.bar_rules import broken_rules
+from app.domain.rejection import RejectionRule
+from app.exchange.bar_rules import broken_rules, rejected_bar
 from app.exchange.moments import milliseconds_of
-from app.exchange.replies import CandlePage, CandleRequest, RejectedItem, reject
+from app.exchange.rejected import RejectedItem
+from app.exchange.replies import CandlePage, CandleRequest
 from app.exchange.strict_replies import RawRows
 
+_Bools = npt.NDArray[np.bool_]
 _COLUMNS = 6
 
 
@@ -36,13 +39,25 @@ def build_page(
     bad = np.zeros(len(table), dtype=bool)
     for rule, broken in rules:
         for index in np.flatnonzero(broken & ~bad).tolist():
-            rejected.append(_reject(request, rule, raw[index]))
+            cells = table[index].tolist()
+            rejected.append(
+                rejected_bar(
+                    request.symbol, timeframe, rule, raw[index], cells, server_now
+                )
+            )
         bad |= broken
 
-    good = table[~bad]
-    good = good[(good[:, 0] >= since_ms) & (good[:, 0] < stop_ms)]
-    good = good[np.argsort(good[:, 0], kind="stable")]
-    good = _without_duplicates(good, request, rejected)
+    wanted = ~bad & (table[:, 0] >= since_ms) & (table[:, 0] < stop_ms)
+    order = np.flatnonzero(wanted)
+    order = order[np.argsort(table[order, 0], kind="stable")]
+    is_last, contradicts = _duplicates(table[order])
+    for index in order[contradicts].tolist():
+        cells = table[index].tolist()
+        rule = RejectionRule.CONTRADICTS_LATER_ROW
+        rejected.append(
+            rejected_bar(request.symbol, timeframe, rule, raw[index], cells, server_now)
+        )
+    good = table[order[is_last]]
 
     open_ms = good[:, 0].astype(np.int64)
     return CandlePage(
@@ -79,23 +94,16 @@ def _number(cell: Any) -> float:
         return float("nan")
 
 
-def _without_duplicates(
-    bars: npt.NDArray[np.float64],
-    request: CandleRequest,
-    rejected: list[RejectedItem],
-) -> npt.NDArray[np.float64]:
-    """Keep the last row of each open time; note those that contradict it."""
-    if len(bars) < 2:
-        return bars
-    same_open = bars[1:, 0] == bars[:-1, 0]
-    if not same_open.any():
-        return bars
-    contradicts = same_open & (bars[1:, 1:] != bars[:-1, 1:]).any(axis=1)
-    for index in np.flatnonzero(contradicts).tolist():
-        row = bars[index].tolist()
-        rejected.append(_reject(request, "a later row gives other values", row))
-    kept: npt.NDArray[np.float64] = bars[~np.append(same_open, False)]
-    return kept
+def _duplicates(bars: npt.NDArray[np.float64]) -> tuple[_Bools, _Bools]:
+    """Of sorted bars: which are the last of their open time, which contradict it."""
+    is_last = np.ones(len(bars), dtype=bool)
+    contradicts = np.zeros(len(bars), dtype=bool)
+    if len(bars) > 1:
+        is_last[:-1] = bars[1:, 0] != bars[:-1, 0]
+        # Against the row that stays, not merely against the next one.
+        kept = np.flatnonzero(is_last)[np.cumsum(is_last) - is_last]
+        contradicts = ~is_last & (bars[kept, 1:] != bars[:, 1:]).any(axis=1)
+    return is_last, contradicts
 
 
 def _covered_until(
@@ -113,7 +121,3 @@ def _covered_until(
     since = timeframe.ceil(request.since)
     asked = timeframe.shift(since, request.limit)
     return max(since, min(asked, timeframe.floor(server_now)))
-
-
-def _reject(request: CandleRequest, rule: str, raw: object) -> RejectedItem:
-    return reject(request.symbol, f"candle {request.timeframe}", rule, raw)

@@ -12,6 +12,14 @@ from app.core.exceptions import BadData
 EARLIEST_MS = 1_230_768_000_000  # 2009-01-01
 LATEST_MS = 4_102_444_800_000  # 2100-01-01
 
+_LARGEST = LATEST_MS * 1e7
+_UNITS = (
+    ("milliseconds", 1.0),
+    ("seconds", 1e-3),
+    ("microseconds", 1e3),
+    ("nanoseconds", 1e6),
+)
+
 
 def moment_of(milliseconds: object, what: str = "time") -> datetime:
     """The instant (aware, UTC) of an epoch in milliseconds.
@@ -35,3 +43,21 @@ def moment_of(milliseconds: object, what: str = "time") -> datetime:
 def milliseconds_of(moment: datetime) -> int:
     """Epoch milliseconds of an aware instant."""
     return round(moment.timestamp() * 1000)
+
+
+def claimed_moment(number: object) -> tuple[datetime | None, str | None]:
+    """The instant an epoch of unknown unit means, and the unit if not milliseconds.
+
+    The ranges of 2009 to 2099 in seconds, milliseconds, microseconds and nanoseconds do
+    not overlap, so one reading at most is possible; (None, None) if none is.
+    """
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return None, None
+    if not -_LARGEST < number < _LARGEST:  # NaN and Infinity included
+        return None, None
+    for unit, per_millisecond in _UNITS:
+        milliseconds = number / per_millisecond
+        if EARLIEST_MS <= milliseconds < LATEST_MS:
+            moment = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+            return moment, None if unit == "milliseconds" else unit
+    return None, None

@@ -14,27 +14,7 @@ import numpy.typing as npt
 from app.domain.candle import Candle
 from app.domain.market import PublicTrade, Ticker
 from app.domain.timeframe import Timeframe
-
-_RAW_LIMIT = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedItem:
-    """One item of a reply that cannot be true; `raw` is its text, for quarantine."""
-
-    symbol: str
-    what: str
-    rule: str
-    raw: str
-
-
-def reject(symbol: str, what: str, rule: str, raw: object) -> RejectedItem:
-    """A rejected item, its raw text cut to 2,000 characters."""
-    text = raw if isinstance(raw, str) else repr(raw)
-    # NUL cannot be stored in a PostgreSQL text column; surrogates not in UTF-8.
-    text = text[:_RAW_LIMIT].replace("\x00", "\\x00")
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return RejectedItem(symbol, what, rule, text)
+from app.exchange.rejected import RejectedItem as RejectedItem
 
 
 @dataclass(frozen=True, slots=True)

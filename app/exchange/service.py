@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -23,8 +23,10 @@ from app.domain.timeframe import Timeframe
 from app.exchange.call_record import CallRecord, recording
 from app.exchange.candles import build_page
 from app.exchange.client import build_client, require_url
+from app.exchange.corrupt_replies import CorruptReplies, RejectedReplies
+from app.exchange.errors import translate
 from app.exchange.history import walk_history
-from app.exchange.moments import milliseconds_of, moment_of
+from app.exchange.moments import EARLIEST_MS, milliseconds_of, moment_of
 from app.exchange.normalise import (
     funding_rate_from,
     order_book_from,
@@ -32,14 +34,8 @@ from app.exchange.normalise import (
     trade_from,
 )
 from app.exchange.rate_limiter import RateLimiter
-from app.exchange.replies import (
-    CandlePage,
-    CandleRequest,
-    RejectedItem,
-    TickerBatch,
-    TradePage,
-    reject,
-)
+from app.exchange.rejected import RejectedItem, impossible
+from app.exchange.replies import CandlePage, CandleRequest, TickerBatch, TradePage
 from app.exchange.server_clock import UNKNOWN_SKEW, ServerClock
 from app.exchange.transport import open_session
 from app.exchange.universe import MarketList
@@ -74,6 +70,7 @@ class ExchangeService:
         self._markets_at: float | None = None
         self._tickers_at: float | None = None
         self._tickers = TickerBatch()
+        self._corrupt_replies = CorruptReplies()
         self._client: Any = None
         self._session: Any = None
         self._slots = asyncio.Semaphore(settings.max_concurrent_requests)
@@ -193,9 +190,32 @@ class ExchangeService:
         rows, record = await self._call(
             f"candles {symbol} {timeframe}",
             lambda: self._client.fetch_ohlcv(symbol, timeframe.value, since_ms, limit),
+            symbol,
+            timeframe,
         )
         request = CandleRequest(symbol, timeframe, since, limit)
         return build_page(request, rows, self._server_clock.at(record.sent_monotonic))
+
+    async def judge_candles(
+        self, symbol: str, timeframe: Timeframe, rows: list[Any]
+    ) -> CandlePage:
+        """Rows as this venue sends them, judged by today's rules; asks no candles.
+
+        `rejected` names the refused ones, the others are bars of the page.
+        """
+        await self.fetch_market(symbol)
+        now = await self._exchange_now()
+        parsed = self._client.parse_ohlcvs(rows, self._client.market(symbol))
+        since = datetime.fromtimestamp(EARLIEST_MS / 1000, timezone.utc)
+        return build_page(CandleRequest(symbol, timeframe, since, 1), parsed, now)
+
+    def take_corrupt_replies(self) -> RejectedReplies:
+        """Replies that were not the document asked for, since the last time.
+
+        Those that a retry made good are among them. Keep them with
+        `app.services.quarantine.keeping.keep_replies` at the end of a pass.
+        """
+        return self._corrupt_replies.take()
 
     def fetch_history(
         self,
@@ -230,7 +250,9 @@ class ExchangeService:
         await self.fetch_market(symbol)
         now = await self._exchange_now()
         book, _ = await self._call(
-            f"order book {symbol}", lambda: self._client.fetch_order_book(symbol, depth)
+            f"order book {symbol}",
+            lambda: self._client.fetch_order_book(symbol, depth),
+            symbol,
         )
         return order_book_from(book, symbol, depth, now)
 
@@ -245,14 +267,14 @@ class ExchangeService:
         reply, record = await self._call(
             f"trades {symbol}",
             lambda: self._client.fetch_trades(symbol, since_ms, limit),
+            symbol,
         )
         trades, rejected = [], record.rejected
         for entry in reply:
             try:
                 trade = trade_from(entry, now)
             except BadData as error:
-                raw = entry.get("info", entry)
-                rejected.append(reject(symbol, "trade", str(error), raw))
+                rejected.append(impossible(symbol, "trade", error, entry))
                 continue
             if since is None or trade.at >= since:
                 trades.append(trade)
@@ -292,8 +314,7 @@ class ExchangeService:
             try:
                 tickers[symbol] = ticker_from(entry, now)
             except BadData as error:
-                raw = entry.get("info", entry)
-                rejected.append(reject(symbol, "ticker", str(error), raw))
+                rejected.append(impossible(symbol, "ticker", error, entry))
         if not tickers and not rejected:
             raise CorruptReply(
                 f"{self.exchange_id}: the reply has no ticker of any of the "
@@ -319,14 +340,29 @@ class ExchangeService:
         return self._server_clock.at()
 
     async def _call(
-        self, what: str, operation: Callable[[], Awaitable[T]]
+        self,
+        call: str,
+        operation: Callable[[], Awaitable[T]],
+        symbol: str = "",
+        timeframe: Timeframe | None = None,
     ) -> tuple[T, CallRecord]:
         """Run one ccxt call within slots, budget, retries and deadline."""
-        what = f"{self.exchange_id} {what}"
+        what = f"{self.exchange_id} {call}"
 
         async def attempt() -> tuple[T, CallRecord]:
             with recording() as record:
-                return await operation(), record
+                try:
+                    return await operation(), record
+                except Exception as raised:
+                    error = translate(raised, what)
+                    if isinstance(error, CorruptReply):
+                        # Here, since a retry that works would hide it for ever.
+                        self._corrupt_replies.keep(
+                            call, str(error), record.body, symbol, timeframe
+                        )
+                    raise
+                finally:
+                    record.body = None
 
         async with self._slots:
             return await self.rate_limiter.call(attempt, what)

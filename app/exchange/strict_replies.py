@@ -12,10 +12,11 @@ from typing import Any
 
 from app.core.clock import Clock
 from app.core.exceptions import AppError, CorruptReply
+from app.domain.rejection import RejectionRule
 from app.exchange.call_record import current_record
 from app.exchange.errors import describe, error_for_status
 from app.exchange.rate_limiter import RateLimiter
-from app.exchange.replies import reject
+from app.exchange.rejected import reject
 
 
 class RawRows(list[Any]):
@@ -41,7 +42,8 @@ class StrictReplies:
         headers: Any = None,
         body: Any = None,
     ) -> Any:
-        current_record().sent_monotonic = self.clock.monotonic()
+        record = current_record()
+        record.sent_monotonic, record.body = self.clock.monotonic(), None
         reply = await super().fetch(url, method, headers, body)  # type: ignore[misc]
         if not isinstance(reply, dict | list):
             raise CorruptReply(
@@ -49,6 +51,22 @@ class StrictReplies:
                 f"it begins {describe(str(reply)[:60])!r}"
             )
         return reply
+
+    def on_rest_response(
+        self,
+        code: int,
+        reason: str,
+        url: str,
+        method: str,
+        headers: Any,
+        body: str,
+        *rest: Any,
+    ) -> Any:
+        """ccxt's hook between transport and parser: remember what came."""
+        current_record().body = body
+        return super().on_rest_response(  # type: ignore[misc]
+            code, reason, url, method, headers, body, *rest
+        )
 
     def parse_json(self, http_response: str) -> Any:
         """The document, or None: `fetch` judges once the status code is known."""
@@ -160,11 +178,11 @@ def _guarded(
     except AppError:
         raise
     except Exception as error:
-        rule = f"unreadable: {type(error).__name__}: {describe(error)}"
+        reason = f"unreadable: {type(error).__name__}: {describe(error)}"
         name = _get(raw, "symbol")
-        current_record().rejected.append(
-            reject(name if isinstance(name, str) else "", what, rule, raw)
-        )
+        symbol = name if isinstance(name, str) else ""
+        rule = RejectionRule.ITEM_UNREADABLE
+        current_record().rejected.append(reject(symbol, what, rule, raw, reason=reason))
         return instead
 
 

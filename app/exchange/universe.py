@@ -11,7 +11,7 @@ import structlog
 from app.core.exceptions import BadData, CorruptReply, UnknownSymbol
 from app.domain.market import Market, MarketStatus
 from app.exchange.normalise import market_from
-from app.exchange.replies import RejectedItem, reject
+from app.exchange.rejected import RejectedItem, impossible
 
 _SHRINK_LIMIT = 0.2
 _SMALLEST_GUARDED = 10
@@ -48,8 +48,7 @@ class MarketList:
                 market = market_from(entry, self._exchange, precision)
             except BadData as error:
                 name = str(entry.get("symbol") or entry.get("id"))
-                raw = entry.get("info", entry)
-                rejected.append(reject(name, "market", str(error), raw))
+                rejected.append(impossible(name, "market", error, entry))
             else:
                 markets[market.symbol] = market
         if not markets:

@@ -15,7 +15,9 @@ from app.core.database import Database
 from app.core.exceptions import CorruptReply
 from app.domain.market import Market, MarketStatus, Ticker
 from app.domain.universe import RejectionReason
-from app.exchange.replies import TickerBatch, reject
+from app.domain.rejection import RejectionRule
+from app.exchange.rejected import reject
+from app.exchange.replies import TickerBatch
 from app.models import Cryptocurrency, QuarantinedRow, UniverseMembership
 from app.services.universe import UniverseChange, refresh_universe
 from app.trading.market_filter import MarketFilter
@@ -39,7 +41,9 @@ def refresh(
             "replay", symbol, symbol, symbol, "USDT", MarketStatus.TRADING
         )
         tickers[symbol] = Ticker(symbol, now, 100, 99.99, 100, 105, 100, 1e7, volume)
-    batch = TickerBatch(tickers, (reject("X", "ticker", "rule", "raw"),))
+    batch = TickerBatch(
+        tickers, (reject("X", "ticker", RejectionRule.ITEM_IMPOSSIBLE, "raw"),)
+    )
     market_filter = MarketFilter(FilterSettings(**rules))
     return refresh_universe(session, "replay", markets, batch, market_filter, now, run)
 
