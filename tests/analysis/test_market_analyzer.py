@@ -32,7 +32,8 @@ def swings(last_height: float) -> CandleWindow:
     """Swings around 100 with no drift; those of the last ten bars differ in height."""
     height = np.where(np.arange(BARS) < BARS - 10, 0.002, last_height)
     close = 100 * (1 + height * np.resize([1.0, -1.0], BARS))
-    return window_of(close, spread=0.0005)
+    opens = np.concatenate((close[1:2], close[:-1]))  # the first bar swings too
+    return window_of(close, spread=0.0005, open_=opens)
 
 
 def test_a_steady_climb_trends_up() -> None:
@@ -68,7 +69,9 @@ def test_swings_that_grow_tenfold_are_volatile() -> None:
 def test_a_price_that_stands_still_ranges() -> None:
     reading = ANALYZER.regime(window_of([100.0] * BARS))
 
-    assert reading == RegimeReading(Regime.RANGING, 0.0, 0.0, 1.0)
+    assert reading == RegimeReading(
+        Regime.RANGING, 0.0, 0.0, 1.0, instant=Regime.RANGING
+    )
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -91,7 +94,7 @@ def test_figures_are_talibs_in_the_units_promised(seed: int) -> None:
 def test_one_bar_short_is_no_regime() -> None:
     window = random_walk(BARS - 1, seed=1)
 
-    assert ANALYZER.regime(window) == RegimeReading(None, None, None, None)
+    assert ANALYZER.regime(window) == RegimeReading()
 
 
 def test_bars_before_the_needed_ones_do_not_count() -> None:

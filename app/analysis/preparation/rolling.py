@@ -36,3 +36,28 @@ def reduce_rolling(
         part = np.array(rows[start : start + _ROWS])
         result[start + period - 1 :][: len(part)] = reduce(part)
     return result
+
+
+def reduce_rolling_pair(
+    first: FloatArray,
+    second: FloatArray,
+    period: int,
+    reduce: Callable[[FloatArray, FloatArray], FloatArray],
+) -> FloatArray:
+    """The same for two series of one length: `reduce` gets a matrix of each."""
+    if period < 1 or len(first) != len(second):
+        raise ValueError(
+            f"period is {period}, must be at least 1; lengths are {len(first)} and "
+            f"{len(second)}, must be equal"
+        )
+    result = np.full(len(first), np.nan)
+    if len(first) < period:
+        return result
+    rows = [
+        sliding_window_view(np.asarray(values, dtype=np.float64), period)
+        for values in (first, second)
+    ]
+    for start in range(0, len(rows[0]), _ROWS):
+        parts = [np.array(view[start : start + _ROWS]) for view in rows]
+        result[start + period - 1 :][: len(parts[0])] = reduce(*parts)
+    return result

@@ -1,0 +1,1 @@
+"""How much a price moves: from closes, from ranges, and next to its own past."""
