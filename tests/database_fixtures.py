@@ -85,6 +85,13 @@ def database(database_url: str) -> Iterator[Database]:
     yield from _opened(database_url)
 
 
+@pytest.fixture(scope="module")
+def module_database(postgres_url: str, template_database: str) -> Iterator[Database]:
+    """A `Database` for all tests of a module, which build it once and only read it."""
+    with _fresh_database(postgres_url, template=template_database) as (_, url):
+        yield from _opened(url)
+
+
 @pytest.fixture
 def empty_database_url(postgres_url: str) -> Iterator[str]:
     """URL of a database without tables, of this test's own."""

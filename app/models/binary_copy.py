@@ -9,7 +9,8 @@ become Python objects. Source: PostgreSQL documentation, COPY, "Binary Format".
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -83,16 +84,22 @@ def copy_out(
     query: str,
     parameters: Sequence[Any],
     fields: Sequence[tuple[str, str]],
+    planner: Mapping[str, str] = MappingProxyType({}),
 ) -> NDArray[np.void]:
-    """Rows of `query` (`%s` placeholders) as tuples with these (name, type)."""
+    """Rows of `query` (`%s` placeholders) as tuples with these (name, type).
+
+    `planner` holds settings (trusted names and values) for this query alone.
+    """
     cursor = session.connection().connection.cursor()
     try:
         # COPY takes no parameters, so the driver quotes them into the text.
         select = cursor.mogrify(query, parameters).decode()
         sink = io.BytesIO()
-        cursor.copy_expert(
-            f"COPY ({select}) TO STDOUT (FORMAT binary)", sink, _READ_BYTES
-        )
+        copy = f"COPY ({select}) TO STDOUT (FORMAT binary)"
+        # One message: a round trip costs more than most of these queries.
+        before = "".join(f"SET LOCAL {k} TO {v};" for k, v in planner.items())
+        after = "".join(f";SET LOCAL {k} TO DEFAULT" for k in planner)
+        cursor.copy_expert(before + copy + after, sink, _READ_BYTES)
     finally:
         cursor.close()
     return decode(sink.getvalue(), fields)

@@ -12,7 +12,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app.domain.timeframe import Timeframe
 from app.models.base import BaseModel
 from app.models.mixins import finite_above_zero, finite_not_negative
+from app.models.series_cursor import SeriesCursor
 from app.models.series_window import SeriesWindow, read_windows
+
+# No bar opens later.
+_NEVER: sa.ColumnElement[datetime] = sa.literal_column("'infinity'::timestamptz")
 
 
 class MarketData(BaseModel):
@@ -109,22 +113,34 @@ class MarketData(BaseModel):
     ) -> dict[int, Self]:
         """The newest bar of each series that has one, by market key.
 
-        One index probe a series (LATERAL): `DISTINCT ON` would read every bar.
+        One index probe a series (LATERAL): `DISTINCT ON` would read every bar. The
+        cursor's last bar leaves out later partitions, which are made ahead of need
+        and empty: each would cost every series a probe.
         """
         wanted = sa.select(
             sa.func.unnest(
                 sa.cast(sorted(set(cryptocurrency_ids)), sa.ARRAY(sa.Integer))
             ).label("id")
         ).subquery("wanted")
+        cursor = sa.and_(
+            SeriesCursor.cryptocurrency_id == wanted.c.id,
+            SeriesCursor.timeframe == timeframe,
+        )
         newest = (
             sa.select(cls)
-            .where(cls.cryptocurrency_id == wanted.c.id, cls.timeframe == timeframe)
+            .where(
+                cls.cryptocurrency_id == wanted.c.id,
+                cls.timeframe == timeframe,
+                cls.timestamp <= sa.func.coalesce(SeriesCursor.last_bar_at, _NEVER),
+            )
             .order_by(cls.timestamp.desc())
             .limit(1)
             .lateral("newest")
         )
         bar = sa.orm.aliased(cls, newest)
-        query = sa.select(bar).select_from(wanted.join(newest, sa.true()))
+        query = sa.select(bar).select_from(
+            wanted.outerjoin(SeriesCursor, cursor).join(newest, sa.true())
+        )
         return {row.cryptocurrency_id: row for row in session.scalars(query)}
 
     @classmethod

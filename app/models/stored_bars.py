@@ -19,8 +19,11 @@ _FIELDS = [
     *((name, FLOAT8) for name in VALUES),
 ]
 
-# One time bound for all series: an index range each on a time-ordered heap touches
-# a page per bar, this reads the pages of the period once.
+# One time bound for all series, and a bitmap of the pages that hold them: bars lie in
+# the order in which they were collected, so that walking the index would touch a page
+# per bar (150,000 for 300 bars of 500 series), while this touches each page once. The
+# planner takes the two for about equal, so it is told.
+_BY_BITMAP = {"enable_indexscan": "off"}
 _QUERY = """
 SELECT cryptocurrency_id, timestamp, open, high, low, close, volume
 FROM market_data
@@ -39,7 +42,9 @@ def read_stored_bars(
 ) -> KeyedBars:
     """Bars of these series that open in [first, last], both included."""
     ids = sorted(set(cryptocurrency_ids))
-    rows = copy_out(session, _QUERY, (ids, timeframe.value, first, last), _FIELDS)
+    rows = copy_out(
+        session, _QUERY, (ids, timeframe.value, first, last), _FIELDS, _BY_BITMAP
+    )
     values = np.empty((len(VALUES), len(rows)))
     for column, name in zip(values, VALUES, strict=True):
         column[:] = rows[name]
