@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Self
 
+from app.analysis.indicator_config import IndicatorsConfig, indicators_from_config
+from app.analysis.indicator_value import IndicatorValue, ValueStatus
 from app.analysis.indicators.base import Indicator
+from app.analysis.indicators.cmf import Cmf
+from app.analysis.indicators.mfi import Mfi
 from app.analysis.indicators.momentum import Macd, Rsi
+from app.analysis.indicators.obv import Obv
+from app.analysis.indicators.realized_volatility import RealizedVolatility
+from app.analysis.indicators.roc import Roc
+from app.analysis.indicators.stochastic import Stochastic
+from app.analysis.indicators.supertrend import SuperTrend
 from app.analysis.indicators.trend import Adx, Ema, Sma
 from app.analysis.indicators.volatility import Atr, BollingerBands
 from app.analysis.indicators.volume import VolumeRatio
+from app.analysis.indicators.vwap import Vwap
 from app.analysis.window import CandleWindow, FloatArray
+from app.domain.timeframe import Timeframe
 
 DEFAULT_INDICATORS: tuple[Indicator, ...] = (
     Rsi(14),
@@ -23,7 +36,22 @@ DEFAULT_INDICATORS: tuple[Indicator, ...] = (
     Adx(14),
     BollingerBands(20, 2.0),
     VolumeRatio(20),
+    Roc(10),
+    Stochastic(14, 3, 3),
+    SuperTrend(10, 3.0),
+    RealizedVolatility(20),
+    Mfi(14),
+    Cmf(20),
+    Obv(200),
+    Vwap("utc_day"),
 )
+
+# Any form of bars that `ohlcv_to_dataframe` takes, and a DataFrame. Naming the types
+# would import pandas into every process: 70 MB for what only users' frames need.
+Bars = Any
+Table = Any
+
+_OVERFLOW = "the figure is beyond what a float can hold"
 
 
 def compute_indicators(
@@ -31,17 +59,22 @@ def compute_indicators(
 ) -> dict[str, float | None]:
     """Value of each output at the window's last bar; None while warming up.
 
-    Each indicator sees exactly its last `bars_needed` bars, however long the window
-    is: that makes a value the same in live, replay and data-set builds. NaN never
-    leaves this function.
+    Each indicator sees exactly its last `bars_needed_on` bars of the time frame,
+    however long the window is: that makes a value the same in live, replay and data-set
+    builds. NaN never leaves this function.
     """
     values: dict[str, float | None] = {}
+    bars, timeframe = len(window), window.timeframe
+    cuts: dict[int, CandleWindow] = {}
     for indicator in indicators:
-        needed = indicator.bars_needed
-        if len(window) < needed:
+        needed = indicator.bars_needed_on(timeframe)
+        if bars < needed:
             values.update(dict.fromkeys(indicator.outputs))
             continue
-        arrays = indicator.series(window.last(needed))
+        cut = cuts.get(needed)
+        if cut is None:
+            cut = cuts[needed] = window.last(needed)
+        arrays = indicator.series(cut)
         for name, array in zip(indicator.outputs, arrays, strict=True):
             value = float(array[-1])
             values[name] = value if math.isfinite(value) else None
@@ -58,21 +91,85 @@ class IndicatorService:
             raise ValueError(f"indicators must have unique outputs, doubled: {doubled}")
         self.indicators = tuple(indicators)
 
+    @classmethod
+    def from_config(cls, config: IndicatorsConfig) -> Self:
+        """A service of the indicators that a configuration names.
+
+        Raises ConfigurationError for a name or parameter that is none of ours.
+        """
+        return cls(indicators_from_config(config))
+
     @property
     def bars_needed(self) -> int:
-        """Bars after which no indicator of the set is warming up."""
+        """Bars after which no indicator of the set warms up, on any time frame."""
         return max((item.bars_needed for item in self.indicators), default=0)
+
+    def bars_needed_on(self, timeframe: Timeframe) -> int:
+        """The same for one time frame: sessions have fewer bars of longer ones."""
+        needs = (item.bars_needed_on(timeframe) for item in self.indicators)
+        return max(needs, default=0)
+
+    def requirements(self, timeframe: Timeframe | None = None) -> dict[str, Any]:
+        """What each output is and needs, as plain data to store with a configuration.
+
+        By output: indicator, its parameters, `bars_needed` (on any time frame where
+        none is given) and `anchor`.
+        """
+        return {
+            name: {
+                "indicator": indicator.name,
+                "parameters": asdict(indicator),  # type: ignore[call-overload]
+                "bars_needed": (
+                    indicator.bars_needed
+                    if timeframe is None
+                    else indicator.bars_needed_on(timeframe)
+                ),
+                "anchor": indicator.anchor,
+            }
+            for indicator in self.indicators
+            for name in indicator.outputs
+        }
 
     def latest(self, window: CandleWindow) -> dict[str, float | None]:
         """Value of each output at the last bar, by name; None while warming up."""
         return compute_indicators(window, self.indicators)
+
+    def readings(self, window: CandleWindow) -> tuple[IndicatorValue, ...]:
+        """Each output at the last bar with its status, its reason and its gaps."""
+        values = self.latest(window)
+        found: list[IndicatorValue] = []
+        for indicator in self.indicators:
+            needed = indicator.bars_needed_on(window.timeframe)
+            missing = window.last(needed).missing_bars
+            for name in indicator.outputs:
+                value = values[name]
+                status, reason = ValueStatus.OK, None
+                if len(window) < needed:
+                    status = ValueStatus.WARMING_UP
+                    reason = f"{len(window)} of {needed} bars"
+                elif value is None:
+                    status = ValueStatus.UNDEFINED
+                    reason = indicator.undefined_when or _OVERFLOW
+                found.append(
+                    IndicatorValue(
+                        output=name,
+                        value=value,
+                        status=status,
+                        bars_have=min(len(window), needed),
+                        bars_needed=needed,
+                        missing_bars=missing,
+                        anchor=indicator.anchor,
+                        reason=reason,
+                    )
+                )
+        return tuple(found)
 
     def warming_up(self, window: CandleWindow) -> tuple[str, ...]:
         """Outputs for which the window is still too short."""
         return tuple(
             name
             for indicator in self.indicators
-            if len(window) < indicator.bars_needed
+            if len(window) < indicator.bars_needed_on(window.timeframe)
             for name in indicator.outputs
         )
 
@@ -88,4 +185,57 @@ class IndicatorService:
             for name, array in zip(
                 indicator.outputs, indicator.series(window), strict=True
             )
+        }
+
+    def batch_calculate(
+        self,
+        frame: Bars,
+        indicators_config: IndicatorsConfig | None = None,
+        *,
+        timeframe: Timeframe | None = None,
+        allow_warming_up: bool = False,
+    ) -> Table:
+        """A DataFrame with a column an output and a row a bar; NaN while warming up.
+
+        `frame` holds bars in any form that `ohlcv_to_dataframe` takes. The
+        configuration maps names to parameters, or to a list of them for one indicator
+        several times: `{"rsi": {"period": 14}, "ema": [{"period": 20}, {}]}`; without
+        one, the service's own set is computed. Names that are none of ours are looked
+        up in pandas-ta-classic. `attrs["requirements"]` of the answer says for each
+        column what it is, the bars it needs, its anchor, and the bars missing in the
+        window of its last value.
+
+        Raises BadData for bars that cannot be used (columns, types, order, duplicates,
+        values) and where they are too few for an indicator to have a value, unless
+        `allow_warming_up`; ConfigurationError for the configuration.
+        """
+        from app.analysis.batch import calculate_columns, require_history, window_from
+
+        window = window_from(frame, timeframe)
+        config = self.indicators if indicators_config is None else indicators_config
+        table = calculate_columns(window, config)
+        if not allow_warming_up:
+            require_history(len(window), table)
+        index = getattr(frame, "index", None)
+        return table if index is None or callable(index) else table.set_axis(index)
+
+    def calculate_multi_timeframe(
+        self,
+        frames: Mapping[Timeframe, Bars],
+        indicators_config: IndicatorsConfig | None = None,
+        *,
+        allow_warming_up: bool = False,
+    ) -> dict[Timeframe, Table]:
+        """`batch_calculate` for each time frame, each on its own bars.
+
+        Raises BadData where bars do not lie on the time frame that they are given as.
+        """
+        return {
+            Timeframe(timeframe): self.batch_calculate(
+                frame,
+                indicators_config,
+                timeframe=Timeframe(timeframe),
+                allow_warming_up=allow_warming_up,
+            )
+            for timeframe, frame in frames.items()
         }

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from app.analysis.indicators.accumulation_distribution import (
+    AccumulationDistribution,
+)
 from app.analysis.indicators.base import Indicator
+from app.analysis.indicators.keltner import KeltnerChannel
 from app.analysis.indicators.momentum import Macd, Rsi
+from app.analysis.indicators.obv import Obv
+from app.analysis.indicators.registry import indicator_classes
+from app.analysis.indicators.stoch_rsi import StochRsi
+from app.analysis.indicators.supertrend import SuperTrend
 from app.analysis.indicators.trend import Adx, Ema, Sma
 from app.analysis.indicators.volatility import Atr, BollingerBands
 from app.analysis.service import (
@@ -14,6 +25,9 @@ from app.analysis.service import (
     IndicatorService,
     compute_indicators,
 )
+from app.analysis.window import CandleWindow
+from app.domain.timeframe import Timeframe
+from tests.analysis.recorded import recorded_bars
 from tests.analysis.windows import every_indicator, random_walk
 
 # Beside the defaults: short and long ones, and a MACD whose signal is the slowest.
@@ -21,21 +35,47 @@ INDICATORS: list[Indicator] = [
     *every_indicator(),
     *(Ema(2), Ema(50), Ema(200), Sma(200), Rsi(2), Rsi(50), Atr(2), Atr(50)),
     *(Adx(2), Adx(30), Macd(5, 35, 5), Macd(3, 10, 30), BollingerBands(50, 3.0)),
+    *(Obv(2), AccumulationDistribution(2), StochRsi(50, 20, 5), StochRsi(3, 3, 1)),
+    *(KeltnerChannel(3, 50, 1.0), KeltnerChannel(50, 3, 3.0)),
+    *(SuperTrend(3, 1.0), SuperTrend(20, 5.0)),
 ]
 named = pytest.mark.parametrize("indicator", INDICATORS, ids=repr)
+# Outputs that go through zero, or rest on it, are measured against their usual size.
+THROUGH_ZERO = (
+    *("macd", "roc", "obv", "ad_", "cmf", "cci", "aroon", "stoch", "williams"),
+    *("volume_zscore", "volume_spike", "mfi", "realized"),
+)
 
 
-def test_every_indicator_of_the_default_set_is_found() -> None:
-    found = {type(indicator) for indicator in every_indicator()}
+def truncation_error(indicator: Indicator, window: CandleWindow, every: int) -> float:
+    """Largest relative error of a last value on the declared bars, at every n-th bar.
 
-    assert found == {type(indicator) for indicator in DEFAULT_INDICATORS}
+    A value that is there on one and not on the other counts as infinite, unless the
+    indicator says that there may be none.
+    """
+    needed, largest = indicator.bars_needed_on(window.timeframe), 0.0
+    whole = dict(zip(indicator.outputs, indicator.series(window), strict=True))
+    usual = {name: np.nanstd(full) for name, full in whole.items()}
+    for end in range(len(window), needed - 1, -every):
+        cut = compute_indicators(window._slice(end - needed, end), [indicator])
+        for name, value in cut.items():
+            full = float(whole[name][end - 1])
+            if value is None or np.isnan(full):
+                assert indicator.undefined_when, f"{name} has no value at bar {end}"
+                continue
+            is_through_zero = name.startswith(THROUGH_ZERO)
+            size = max(usual[name], abs(full)) if is_through_zero else abs(full)
+            if value != full:
+                largest = max(largest, abs(value - full) / size)
+    return largest
 
 
 @named
 def test_one_bar_short_is_none_and_enough_is_a_value(indicator: Indicator) -> None:
-    window = random_walk(indicator.bars_needed, seed=1)
+    needed = indicator.bars_needed_on(Timeframe.M5)
+    window = random_walk(needed, seed=1)
 
-    short = compute_indicators(window.last(len(window) - 1), [indicator])
+    short = compute_indicators(window.last(needed - 1), [indicator])
     enough = compute_indicators(window, [indicator])
 
     assert short == dict.fromkeys(indicator.outputs)
@@ -43,17 +83,23 @@ def test_one_bar_short_is_none_and_enough_is_a_value(indicator: Indicator) -> No
 
 
 @named
-def test_values_on_bars_needed_equal_those_on_all_history(indicator: Indicator) -> None:
-    for seed in range(10):
-        window = random_walk(4000, seed=seed)
-        truncated = compute_indicators(window, [indicator])
-        for name, full in zip(indicator.outputs, indicator.series(window), strict=True):
-            # MACD crosses zero, so it is measured against its usual size.
-            is_macd = isinstance(indicator, Macd)
-            size = np.nanstd(full) if is_macd else abs(full[-1])
-            value = truncated[name]
-            assert value is not None
-            assert abs(value - full[-1]) < 1e-6 * size, f"{name} of seed {seed}"
+@pytest.mark.parametrize("seed", range(4))
+def test_values_on_bars_needed_equal_those_on_all_history(
+    indicator: Indicator, seed: int
+) -> None:
+    window = random_walk(5000, seed)
+
+    assert truncation_error(indicator, window, every=211) < 1e-6
+
+
+@pytest.mark.parametrize("name", ["BTCUSDT-1h", "ETHUSDT-1m", "BTCUSDT-1m"])
+@named
+def test_they_do_on_recorded_bars(
+    shared_data: Path, indicator: Indicator, name: str
+) -> None:
+    window = recorded_bars(shared_data, name)
+
+    assert truncation_error(indicator, window, every=len(window) // 40) < 1e-6
 
 
 @named
@@ -63,9 +109,25 @@ def test_bars_before_the_needed_ones_never_change_a_value(
     window = random_walk(indicator.bars_needed + 300, seed=6)
 
     long = compute_indicators(window, [indicator])
-    exact = compute_indicators(window.last(indicator.bars_needed), [indicator])
+    exact = compute_indicators(
+        window.last(indicator.bars_needed_on(window.timeframe)), [indicator]
+    )
 
     assert long == exact
+
+
+def test_sums_without_an_end_say_where_they_start() -> None:
+    anchors = {
+        name: kind().anchor
+        for name, kind in indicator_classes().items()
+        if kind().anchor is not None
+    }
+
+    assert anchors == {
+        "accumulation_distribution": "first of the last 200 bars",
+        "obv": "first of the last 200 bars",
+        "vwap": "utc_day at 00:00 UTC",
+    }
 
 
 def test_the_service_names_what_is_warming_up() -> None:
@@ -77,6 +139,22 @@ def test_the_service_names_what_is_warming_up() -> None:
     latest = service.latest(window)
     assert latest["rsi_14"] is None
     assert latest["sma_20"] == pytest.approx(window.close[-20:].mean())
+
+
+def test_requirements_are_plain_data_for_every_output() -> None:
+    service = IndicatorService()
+
+    stored = json.loads(json.dumps(service.requirements(Timeframe.H1)))
+
+    assert list(stored) == [n for item in DEFAULT_INDICATORS for n in item.outputs]
+    assert stored["ema_50"] == {
+        "indicator": "ema",
+        "parameters": {"period": 50},
+        "bars_needed": Ema(50).bars_needed,
+        "anchor": None,
+    }
+    assert stored["vwap_utc_day"]["bars_needed"] == 24
+    assert service.requirements()["vwap_utc_day"]["bars_needed"] == 1440
 
 
 def test_two_indicators_of_one_name_are_refused() -> None:

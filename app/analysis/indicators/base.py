@@ -2,28 +2,93 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import math
+from abc import ABC, abstractmethod
+from dataclasses import fields
+from typing import Any, ClassVar
+
+import numpy as np
 
 from app.analysis.window import CandleWindow, FloatArray
+from app.core.exceptions import ConfigurationError
+from app.domain.timeframe import Timeframe
+
+MOST_BARS = 100_000
 
 
-class Indicator(Protocol):
+class Indicator(ABC):
     """A function of closed bars with a declared need of history.
 
-    `outputs` names its values, unique over all configured indicators. `bars_needed`
-    bars give the last value with a truncation error under 1e-6 relative.
+    Subclasses are frozen dataclasses; their fields are their parameters, with defaults.
+    `name` and `aliases` are what configuration calls them. Raises ConfigurationError
+    where a whole number is under the `least` of its field (`least_period` where that
+    names none) or over 100,000, or a decimal is not above 0.
     """
 
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """Names of the values, in the order of `series`."""
+    __slots__ = ()
+
+    name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    least_period: ClassVar[int] = 2
+    least: ClassVar[dict[str, int]] = {}
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # type: ignore[arg-type]
+            self._check(field.name, str(field.type), getattr(self, field.name))
 
     @property
+    @abstractmethod
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the values, in the order of `series`; unique over a set."""
+
+    @property
+    @abstractmethod
     def bars_needed(self) -> int:
-        """Bars that the last value is computed from."""
+        """Bars that the last value is computed from, on any time frame.
+
+        On that many, truncation changes it by less than 1e-6 relative.
+        """
 
     def series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
         """One array a name of `outputs`, of the window's length.
 
-        NaN where TA-Lib has no value yet; element i depends on bars 0 to i only.
+        NaN where TA-Lib has no value yet or there is none (`undefined_when`), infinite
+        or NaN where a figure overflows; element i depends on bars 0 to i only.
         """
+        with np.errstate(all="ignore"):
+            return self._series(window)
+
+    @abstractmethod
+    def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
+        """What `series` answers; numpy's warnings are off."""
+
+    def bars_needed_on(self, timeframe: Timeframe) -> int:
+        """`bars_needed` where the time frame is known; may be fewer."""
+        return self.bars_needed
+
+    @property
+    def anchor(self) -> str | None:
+        """Where a sum without an end starts; None where old bars are forgotten."""
+        return None
+
+    @property
+    def undefined_when(self) -> str | None:
+        """Why there may be no value on enough bars; None where there always is one."""
+        return None
+
+    def _check(self, field: str, kind: str, value: Any) -> None:
+        thing = f"{self.name}: {field}"
+        if kind == "int":
+            least = self.least.get(field, self.least_period)
+            is_whole = isinstance(value, int) and not isinstance(value, bool)
+            if not is_whole or not least <= value <= MOST_BARS:
+                raise ConfigurationError(
+                    f"{thing} must be a whole number from {least} to {MOST_BARS}, "
+                    f"got {value!r}"
+                )
+        if kind == "float":
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not is_number or not 0 < value < math.inf:
+                raise ConfigurationError(
+                    f"{thing} must be a finite number above 0, got {value!r}"
+                )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import talib
 
+from app.analysis.indicators.base import Indicator
 from app.analysis.warmup import (
     CHANGE_TOLERANCE,
     bars_to_forget,
@@ -19,12 +21,14 @@ NEUTRAL_RSI = 50.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rsi:
+class Rsi(Indicator):
     """Relative strength index, 0 to 100 (Wilder 1978, New Concepts).
 
     Where no close has differed from another the ratio is 0/0: the value is 50, not
     TA-Lib's 0, which would read as a collapse.
     """
+
+    name: ClassVar[str] = "rsi"
 
     period: int = 14
 
@@ -37,7 +41,7 @@ class Rsi:
         decay = wilder_decay(self.period)
         return self.period + 1 + bars_to_forget(decay, CHANGE_TOLERANCE)
 
-    def series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
+    def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
         close = window.close
         rsi: FloatArray = talib.RSI(close, self.period)
         if len(close) > self.period and (rsi[self.period] == 0.0):
@@ -47,11 +51,13 @@ class Rsi:
 
 
 @dataclass(frozen=True, slots=True)
-class Macd:
+class Macd(Indicator):
     """MACD line, signal and histogram, in price units (Appel 1979).
 
     It crosses zero, so its truncation error is relative to its usual size.
     """
+
+    name: ClassVar[str] = "macd"
 
     fast: int = 12
     slow: int = 26
@@ -67,7 +73,7 @@ class Macd:
         slowest = ema_decay(max(self.slow, self.signal))
         return self.slow + self.signal + bars_to_forget(slowest, CHANGE_TOLERANCE)
 
-    def series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
+    def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
         line, signal, histogram = talib.MACD(
             window.close, self.fast, self.slow, self.signal
         )

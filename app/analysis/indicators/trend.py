@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import talib
 
+from app.analysis.indicators.base import Indicator
 from app.analysis.warmup import (
     CHANGE_TOLERANCE,
     LEVEL_TOLERANCE,
@@ -18,8 +20,10 @@ from app.analysis.window import CandleWindow, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class Sma:
+class Sma(Indicator):
     """Simple moving average of closes."""
+
+    name: ClassVar[str] = "sma"
 
     period: int = 20
 
@@ -31,13 +35,15 @@ class Sma:
     def bars_needed(self) -> int:
         return self.period
 
-    def series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
+    def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
         return (talib.SMA(window.close, self.period),)
 
 
 @dataclass(frozen=True, slots=True)
-class Ema:
+class Ema(Indicator):
     """Exponential moving average of closes, seeded with their first SMA."""
+
+    name: ClassVar[str] = "ema"
 
     period: int = 20
 
@@ -50,16 +56,18 @@ class Ema:
         decay = ema_decay(self.period)
         return self.period + bars_to_forget(decay, LEVEL_TOLERANCE)
 
-    def series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
+    def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
         return (talib.EMA(window.close, self.period),)
 
 
 @dataclass(frozen=True, slots=True)
-class Adx:
+class Adx(Indicator):
     """Average directional index with +DI and -DI, 0 to 100 (Wilder 1978).
 
     Without any directional movement all three are 0.
     """
+
+    name: ClassVar[str] = "adx"
 
     period: int = 14
 
@@ -76,7 +84,7 @@ class Adx:
         decay = wilder_decay(self.period)
         return 2 * self.period + bars_to_forget_twice(decay, CHANGE_TOLERANCE)
 
-    def series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
+    def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
         bars = (window.high, window.low, window.close)
         return (
             talib.ADX(*bars, self.period),

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import talib
 
+from app.analysis.indicators.base import Indicator
 from app.analysis.warmup import CHANGE_TOLERANCE, bars_to_forget, wilder_decay
 from app.analysis.window import CandleWindow, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class Atr:
+class Atr(Indicator):
     """Average true range, in price units (Wilder 1978)."""
+
+    name: ClassVar[str] = "atr"
 
     period: int = 14
 
@@ -25,17 +29,20 @@ class Atr:
         decay = wilder_decay(self.period)
         return self.period + 1 + bars_to_forget(decay, CHANGE_TOLERANCE)
 
-    def series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
+    def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
         return (talib.ATR(window.high, window.low, window.close, self.period),)
 
 
 @dataclass(frozen=True, slots=True)
-class BollingerBands:
+class BollingerBands(Indicator):
     """Mean of closes and bands at `deviations` population standard deviations.
 
     Source: Bollinger 2001, Bollinger on Bollinger Bands. `width` is the distance of
     the bands over the mean; 0 at a constant price.
     """
+
+    name: ClassVar[str] = "bollinger_bands"
+    aliases: ClassVar[tuple[str, ...]] = ("bbands", "bollinger")
 
     period: int = 20
     deviations: float = 2.0
@@ -54,7 +61,7 @@ class BollingerBands:
     def bars_needed(self) -> int:
         return self.period
 
-    def series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
+    def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
         upper, middle, lower = talib.BBANDS(
             window.close, self.period, self.deviations, self.deviations
         )

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import talib
 
+from app.analysis.indicators.base import Indicator
 from app.analysis.window import CandleWindow, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class VolumeRatio:
+class VolumeRatio(Indicator):
     """Volume of a bar over the mean of the `period` bars before it.
 
     The bar itself is left out of its own yardstick. Where those bars traded nothing
     there is no yardstick and the ratio is 0: no volume was confirmed.
     """
+
+    name: ClassVar[str] = "volume_ratio"
 
     period: int = 20
 
@@ -28,7 +32,7 @@ class VolumeRatio:
     def bars_needed(self) -> int:
         return self.period + 1
 
-    def series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
+    def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
         ratio = np.full(len(window), np.nan)
         if len(window) > self.period:
             mean = talib.SMA(window.volume, self.period)[self.period - 1 : -1]

@@ -1,0 +1,1 @@
+"""Prices that matter: where swings turned and where volume was traded."""
