@@ -64,11 +64,18 @@ class ExchangeSettings(Section):
     )
     max_attempts: int = Field(5, ge=1, le=20, description="Tries per call.")
     budget_share: float = Field(
-        0.2,
+        0.8,
         gt=0,
         le=0.8,
-        description="Part of the venue's published rate limit that one process may "
-        "use. Four processes at 0.2 stay at 80 %.",
+        description="Part of the venue's published rate limit that all processes of "
+        "one `address` may use together; they keep one count in the database.",
+    )
+    address: str = Field(
+        "local",
+        pattern=r"^[A-Za-z0-9._:-]{1,64}$",
+        description="Name of the public IP address that the venue sees. Processes "
+        "behind one address share its budget and its bans; give each address its "
+        "own name.",
     )
     max_concurrent_requests: int = Field(
         8, ge=1, le=64, description="Requests of one process under way at once."
@@ -203,7 +210,26 @@ class CollectorSettings(Section):
         le=100,
         description="Closed bars re-read with every request, to see corrections.",
     )
+    recheck_delays_seconds: tuple[int, ...] = Field(
+        (60, 3_600, 86_400, 604_800),
+        description="How long after its close each bar is read again, to see "
+        "corrections; empty: only `correction_bars`.",
+    )
+    rechecks_per_pass: int = Field(
+        32, ge=0, le=10_000, description="Most pages read again in one pass."
+    )
     page_limit: int = Field(1000, ge=1, le=1000, description="Bars per request.")
+
+    @model_validator(mode="after")
+    def _delays_ascend(self) -> Self:
+        """`recheck_delays_seconds` are positive and ascend."""
+        delays = self.recheck_delays_seconds
+        if list(delays) != sorted({delay for delay in delays if delay > 0}):
+            raise ValueError(
+                f"collector.recheck_delays_seconds: {list(delays)} must be positive "
+                "and ascend"
+            )
+        return self
 
     @model_validator(mode="after")
     def _each_timeframe_once(self) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Self
 
@@ -109,6 +110,17 @@ class MarketDataGap(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
             cls.timeframe,
             cls.starts_at,
         ).limit(limit)
+        return list(session.scalars(query))
+
+    @classmethod
+    def get_repairing(
+        cls, session: Session, cryptocurrency_ids: Collection[int]
+    ) -> list[Self]:
+        """Gaps of these markets for which an answer is awaited."""
+        query = sa.select(cls).where(
+            cls.cryptocurrency_id.in_(sorted(cryptocurrency_ids)),
+            cls.status == GapStatus.REPAIRING,
+        )
         return list(session.scalars(query))
 
     @classmethod

@@ -159,7 +159,12 @@ def _state(row: Sequence[Any]) -> SeriesState:
     return SeriesState(
         row[0],
         Timeframe(row[1]),
-        *row[2:8],
+        row[2],
+        row[3],
+        row[4],
+        row[5],
+        row[6],
+        row[7],
         GapReason(reason) if reason else None,
         row[9],
         row[10],

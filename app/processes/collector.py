@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+import structlog
+
 from app.config.settings import CollectorSettings
 from app.core.clock import Clock
 from app.core.database import Database
+from app.core.failpoints import fp
 from app.domain.process import ProcessName
 from app.exchange.service import ExchangeService
+from app.models.knowledge import publish_horizon
 from app.processes.exchange_process import ExchangeProcess
 from app.processes.heartbeat import Heartbeat
 from app.services.collection.collector import (
@@ -20,6 +24,9 @@ from app.services.collection.collector import (
     raise_if_nothing_worked,
 )
 from app.services.collection.planning import SeriesTask
+from app.services.collection.repairs import release_repairs
+
+log = structlog.get_logger(__name__)
 
 
 class Collector(ExchangeProcess):
@@ -40,29 +47,56 @@ class Collector(ExchangeProcess):
         super().__init__(clock, database, heartbeat, exchange, watchdog_seconds)
         self._service = service
         self._settings = settings
+        self._has_started = False
         self._shortest = min(settings.timeframes, key=lambda frame: frame.duration)
 
     def tick(self, now: datetime) -> None:
-        """Fetch and store until nothing is due, then repair gaps."""
+        """Fetch and store until nothing is due, then repair gaps and look again."""
         # Closedness is the exchange's to say: our clock may be ahead of it.
         server_now = min(now, self.bridge.run(self.exchange.server_time()))
+        if not self._has_started:
+            with self.database.session_scope() as session:
+                self._service.note_downtime(session, server_now)
+            self._has_started = True
+        # 1. What is due.
         progress = Progress()
+        self._catch_up(server_now, progress)
+        # 2. Recorded gaps, and stored bars that may have been corrected.
+        with self.database.session_scope() as session:
+            repairs = self._service.plan_repairs(session, server_now)
+        repaired = Progress()
+        self._collect(repairs, repaired, 0)
+        with self.database.session_scope() as session:
+            release_repairs(session, set(repaired.failed))
+            rechecks = self._service.plan_rechecks(session, server_now)
+        self._collect(rechecks, Progress(), 0)
+        # 3. Up to here nothing that was known can change any more.
+        self._publish_horizon()
+        fp("collector.after_tick")
+
+    def _catch_up(self, server_now: datetime, progress: Progress) -> None:
         while True:
             with self.database.session_scope() as session:
                 tasks = self._service.plan(session, server_now)
             self.vitals.lag_seconds = lag_seconds(tasks, self._shortest, server_now)
-            before = progress.pages
+            before, failed = progress.pages, len(progress.failed)
             self._collect(tasks, progress, len(tasks))
             # A page that moved nothing would be due again at once: leave it to the
             # next pass, as well as series that failed.
-            if len(tasks) <= len(progress.errors) or progress.pages == before:
+            if len(tasks) <= len(progress.failed) - failed or progress.pages == before:
                 break
             if not any(self._spans_more(task) for task in tasks):
                 break
+        if progress.failed:
+            with self.database.session_scope() as session:
+                self._service.note_failures(session, progress, server_now)
         raise_if_nothing_worked(progress)
+
+    def _publish_horizon(self) -> None:
         with self.database.session_scope() as session:
-            repairs = self._service.plan_repairs(session, server_now)
-        self._collect(repairs, Progress(), 0)
+            settled = publish_horizon(session, self.clock.now())
+        if settled is None:
+            log.info("horizon_waits", reason="a writer of bars is under way")
 
     def next_tick_at(self, now: datetime) -> datetime:
         """After the next close of the shortest time frame, or a poll interval."""
@@ -74,7 +108,9 @@ class Collector(ExchangeProcess):
         self.progress(pages_due=due, pages_done=progress.pages, bars=progress.bars)
         for first in range(0, len(tasks), PAGES_PER_TRANSACTION):
             chunk = tasks[first : first + PAGES_PER_TRANSACTION]
+            fp("collector.before_fetch")
             fetched = self.bridge.run(self._service.fetch(chunk, progress))
+            fp("collector.after_fetch")
             if fetched:
                 known_at = self.clock.now()
                 with self.database.session_scope() as session:

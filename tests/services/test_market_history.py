@@ -11,7 +11,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core.database import Database
-from app.core.exceptions import CorruptReply
 from app.domain.gap import GapReason
 from app.domain.market import Market, MarketStatus
 from app.domain.timeframe import Timeframe
@@ -116,11 +115,11 @@ def test_older_slots_without_a_bar_go_to_the_gap_ledger(database: Database) -> N
         ]
 
 
-def test_a_history_that_does_not_reach_the_stored_one_is_refused(
-    database: Database,
-) -> None:
+def test_slots_between_two_stretches_are_a_gap(database: Database) -> None:
     with database.session_scope() as session:
         fetch_and_store(session, 20, 25)
         run_id = add_run(session)
-        with pytest.raises(CorruptReply, match="before the stored one begins"):
-            store_history(session, BTC, [page(0, 5)], 300, NOW, run_id)
+        store_history(session, BTC, [page(0, 5)], 300, NOW, run_id)
+        (gap,) = session.scalars(select(MarketDataGap))
+        assert (gap.starts_at, gap.ends_at) == (hour(5), hour(20))
+        assert gap.confirmations == 0, "nobody asked about them"

@@ -27,59 +27,35 @@ def page(minutes: list[int], covered: int, server_minute: float) -> CandlePage:
     )
 
 
-def test_a_hole_before_a_later_bar_is_missing_at_once() -> None:
-    account = account_for(page([0, 1, 4], 5, 5.1), START, 1000, 300.0)
+def minute(number: int) -> datetime:
+    return START + timedelta(minutes=number)
 
-    assert [(run.starts_at, run.ends_at) for run in account.missing] == [
-        (START + timedelta(minutes=2), START + timedelta(minutes=4))
-    ]
-    assert account.watermark_at == START + timedelta(minutes=5)
+
+def test_slots_before_the_newest_bar_are_settled_at_once() -> None:
+    assert account_for(page([0, 1, 4], 5, 5.1), START, 1000, 300.0) == minute(5)
 
 
 def test_a_bar_missing_at_the_end_may_only_be_late() -> None:
-    account = account_for(page([0, 1], 5, 5.1), START, 1000, 300.0)
-
-    assert account.missing == ()
-    assert account.watermark_at == START + timedelta(minutes=2)
+    assert account_for(page([0, 1], 5, 5.1), START, 1000, 300.0) == minute(2)
 
 
 def test_a_bar_late_beyond_the_grace_is_missing() -> None:
-    account = account_for(page([0, 1], 10, 10.1), START, 1000, 300.0)
-
-    (run,) = account.missing
-    assert run.starts_at == START + timedelta(minutes=2)
-    assert run.ends_at == account.watermark_at == START + timedelta(minutes=5)
+    assert account_for(page([0, 1], 10, 10.1), START, 1000, 300.0) == minute(5)
 
 
 def test_an_empty_page_right_after_the_close_settles_nothing() -> None:
-    account = account_for(page([], 1, 1.1), START, 1000, 300.0)
-
-    assert account.missing == ()
-    assert account.watermark_at == START
+    assert account_for(page([], 1, 1.1), START, 1000, 300.0) == START
 
 
 def test_a_page_of_known_bars_leaves_the_watermark() -> None:
-    known = START + timedelta(minutes=3)
-
-    account = account_for(page([0, 1, 2], 3, 3.1), known, 1000, 300.0)
-
-    assert account.missing == ()
-    assert account.watermark_at == known
+    assert account_for(page([0, 1, 2], 3, 3.1), minute(3), 1000, 300.0) == minute(3)
 
 
 def test_a_halted_market_that_repeats_its_last_bars_is_missing_the_rest() -> None:
-    known = START + timedelta(minutes=2)
+    settled = account_for(page([0, 1], 2, 60.1), minute(2), 1000, 300.0)
 
-    account = account_for(page([0, 1], 2, 60.1), known, 1000, 300.0)
-
-    (run,) = account.missing
-    assert run.starts_at == known
-    assert run.ends_at == account.watermark_at == START + timedelta(minutes=55)
+    assert settled == minute(55)
 
 
 def test_known_bars_answer_for_no_more_slots_than_were_asked_for() -> None:
-    known = START + timedelta(minutes=2)
-
-    account = account_for(page([0, 1], 2, 60.1), known, 10, 300.0)
-
-    assert account.watermark_at == START + timedelta(minutes=10)
+    assert account_for(page([0, 1], 2, 60.1), minute(2), 10, 300.0) == minute(10)

@@ -47,13 +47,16 @@ def test_a_gap_is_asked_for_at_ever_longer_intervals(database: Database) -> None
         assert tried == [5, 15, 35, 75]
 
 
-def test_a_repair_asks_for_just_the_missing_slots(database: Database) -> None:
+def test_a_repair_asks_for_the_missing_slots_and_the_bars_beside_them(
+    database: Database,
+) -> None:
     with database.session_scope() as session:
         collector = service(gapped(session))
 
         (task,) = collector.plan_repairs(session, at(9))
 
-        assert (task.request.since, task.request.limit) == (at(0), 2)
+        # Two slots, the bar after them and the one that is not closed.
+        assert (task.request.since, task.request.limit) == (at(0), 4)
         assert task.request.symbol == "BTC/USDT"
 
 

@@ -1,10 +1,10 @@
-"""One pass of collecting: fetch what is due, store it, repair gaps."""
+"""One pass of collecting: fetch what is due, store it, repair gaps, look again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -18,22 +18,23 @@ from app.domain.timeframe import Timeframe
 from app.exchange.replies import CandlePage, CandleRequest
 from app.models import (
     Cryptocurrency,
-    MarketDataGap,
     SeriesCursor,
     SimulatedTrade,
     UniverseMembership,
 )
+from app.models.series_lock import SeriesKey
+from app.services.collection import repairs
+from app.services.collection.fetched import FetchedPage
+from app.services.collection.lateness import note_downtime, note_failures
 from app.services.collection.planning import SeriesTask, plan_pages
-from app.services.collection.storing import FetchedPage, PageStore
+from app.services.collection.rechecks import plan_rechecks
+from app.services.collection.storing import PageStore
 
 log = structlog.get_logger(__name__)
 
 # Pages fetched before they are stored together: enough to make COPY worth its
 # while, few enough to lose little to a kill.
 PAGES_PER_TRANSACTION = 32
-_REPAIRS_PER_PASS = 32
-_FIRST_REPAIR_SECONDS = 300.0
-_LONGEST_REPAIR_SECONDS = 6 * 3600.0
 
 Answer = tuple[CandleRequest, CandlePage | AppError]
 
@@ -47,14 +48,18 @@ class CandleSource(Protocol):
 
 @dataclass
 class Progress:
-    """Counts of one pass, shown in the heartbeat."""
+    """Counts of one pass, shown in the heartbeat; `failed` holds the errors."""
 
     pages: int = 0
     bars: int = 0
     revised: int = 0
     gap_slots: int = 0
-    failed: int = 0
-    errors: list[AppError] = field(default_factory=list)
+    failed: dict[SeriesKey, AppError] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> list[AppError]:
+        """What kept pages from being had."""
+        return list(self.failed.values())
 
 
 class CollectionService:
@@ -70,45 +75,44 @@ class CollectionService:
         self._exchange = exchange
         self._source = source
         self._settings = settings
-        self._store = PageStore(exchange, run_id, settings.tail_grace_seconds)
+        self._store = PageStore(
+            exchange,
+            run_id,
+            settings.tail_grace_seconds,
+            settings.recheck_delays_seconds,
+        )
 
     def plan(self, session: Session, now: datetime) -> list[SeriesTask]:
         """Pages that are due for admitted markets and those with an open trade."""
-        traded = {trade.cryptocurrency_id for trade in SimulatedTrade.get_open(session)}
-        markets = [
-            market
-            for market, verdict in UniverseMembership.get_current(
-                session, self._exchange
-            )
-            if (verdict.admitted or market.id in traded)
-            and market.status is not MarketStatus.DELISTED
-        ]
+        markets = self._markets(session)
         cursors = SeriesCursor.get_for_markets(session, [m.id for m in markets])
         return plan_pages(markets, cursors, self._settings, now)
 
     def plan_repairs(self, session: Session, now: datetime) -> list[SeriesTask]:
         """Pages for recorded gaps whose next attempt is due; counts the attempt."""
-        gaps = MarketDataGap.get_open(
-            session,
-            self._exchange,
-            attempted_before=now - timedelta(seconds=_FIRST_REPAIR_SECONDS),
-            limit=_REPAIRS_PER_PASS * 4,
+        return repairs.plan_repairs(
+            session, self._exchange, self._settings.page_limit, now
         )
-        due = [gap for gap in gaps if _is_repair_due(gap, now)][:_REPAIRS_PER_PASS]
-        symbols = Cryptocurrency.get_by_ids(session, {g.cryptocurrency_id for g in due})
-        tasks = []
-        for gap in due:
-            gap.attempts += 1
-            gap.last_attempt_at = now
-            limit = min(self._settings.page_limit, gap.slots)
-            request = CandleRequest(
-                symbols[gap.cryptocurrency_id].symbol,
-                gap.timeframe,
-                gap.starts_at,
-                limit,
-            )
-            tasks.append(SeriesTask(gap.cryptocurrency_id, request, gap.starts_at))
-        return tasks
+
+    def plan_rechecks(self, session: Session, now: datetime) -> list[SeriesTask]:
+        """Pages of stored bars that are due to be read again."""
+        markets = self._markets(session)
+        cursors = SeriesCursor.get_for_markets(session, [m.id for m in markets])
+        return plan_rechecks(markets, cursors, self._settings, now)
+
+    def note_downtime(self, session: Session, now: datetime) -> None:
+        """Record which series fell behind while nobody collected."""
+        behind = note_downtime(
+            session, self._exchange, now, self._settings.tail_grace_seconds
+        )
+        if behind:
+            log.info("collection_was_down", series_behind=behind)
+
+    def note_failures(
+        self, session: Session, progress: Progress, now: datetime
+    ) -> None:
+        """Record why series are late whose page could not be had."""
+        note_failures(session, progress.failed, now, self._settings.tail_grace_seconds)
 
     async def fetch(
         self, tasks: Sequence[SeriesTask], progress: Progress
@@ -117,11 +121,11 @@ class CollectionService:
         by_request = {task.request: task for task in tasks}
         fetched = []
         for request, answer in await self._source.fetch_many(list(by_request)):
+            task = by_request[request]
             if isinstance(answer, CandlePage):
-                fetched.append(FetchedPage(by_request[request], answer))
+                fetched.append(FetchedPage(task, answer))
                 continue
-            progress.failed += 1
-            progress.errors.append(answer)
+            progress.failed[task.key] = answer
             log.warning(
                 "page_failed",
                 symbol=request.symbol,
@@ -144,6 +148,17 @@ class CollectionService:
         progress.revised += stored.revised
         progress.gap_slots += stored.gap_slots
 
+    def _markets(self, session: Session) -> list[Cryptocurrency]:
+        traded = {trade.cryptocurrency_id for trade in SimulatedTrade.get_open(session)}
+        return [
+            market
+            for market, verdict in UniverseMembership.get_current(
+                session, self._exchange
+            )
+            if (verdict.admitted or market.id in traded)
+            and market.status is not MarketStatus.DELISTED
+        ]
+
 
 def raise_if_nothing_worked(progress: Progress) -> None:
     """Let the process back off when every page of a pass failed."""
@@ -163,12 +178,3 @@ def lag_seconds(
         if task.request.timeframe is timeframe
     ]
     return max(0.0, (now - min(closes)).total_seconds()) if closes else 0.0
-
-
-def _is_repair_due(gap: MarketDataGap, now: datetime) -> bool:
-    if gap.last_attempt_at is None:
-        waited, pause = (now - gap.detected_at).total_seconds(), _FIRST_REPAIR_SECONDS
-    else:
-        waited = (now - gap.last_attempt_at).total_seconds()
-        pause = _FIRST_REPAIR_SECONDS * 2.0 ** min(gap.attempts, 10)
-    return waited >= min(pause, _LONGEST_REPAIR_SECONDS)

@@ -10,8 +10,7 @@ from app.config.settings import CollectorSettings
 from app.domain.timeframe import Timeframe
 from app.exchange.replies import CandleRequest
 from app.models import Cryptocurrency, SeriesCursor
-
-SeriesKey = tuple[int, Timeframe]
+from app.models.series_lock import SeriesKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,8 @@ def plan_pages(
 ) -> list[SeriesTask]:
     """One task for every series that has a closed bar not accounted for at `now`.
 
-    Short time frames come first: open trades and the next close wait for them.
+    Short time frames come first: open trades and the next close wait for them. A
+    series that was closed expects no bar any more.
     """
     settled = now - timedelta(seconds=settings.settle_seconds)
     tasks = []
@@ -53,7 +53,8 @@ def plan_pages(
                 if cursor is None
                 else cursor.watermark_at
             )
-            if expected > last_closed:
+            is_closed = cursor is not None and cursor.closed_at is not None
+            if expected > last_closed or is_closed:
                 continue
             tasks.append(_task(market, timeframe, cursor, expected, settings, now))
     return tasks

@@ -1,0 +1,283 @@
+"""Stores what sources answered: bars, corrections, gaps and cursors together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.core.failpoints import fp
+from app.domain.gap import GapReason
+from app.domain.slots import SlotRun, split_by_presence
+from app.models import SeriesCursor
+from app.models.bars import SeriesBars, from_microseconds, to_microseconds
+from app.models.ingest import IngestResult, store_bars
+from app.models.knowledge import begin_knowing
+from app.models.series_lock import SeriesKey
+from app.models.series_state import SeriesState, lock_states, save_states
+from app.services.collection.gaps import Evidence, GapBook, missing_runs
+from app.services.collection.slices import SeriesSlice, join_adjacent
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSlices:
+    """What one transaction changed, in bars and slots.
+
+    `known_at` is stamped on every value it wrote.
+    """
+
+    known_at: datetime
+    inserted: int = 0
+    revised: int = 0
+    unchanged: int = 0
+    gap_slots: int = 0
+    filled_slots: int = 0
+    confirmed_slots: int = 0
+
+
+class Ledger:
+    """Writes slices so that bars and gaps always cover each series' grid exactly.
+
+    For every series, the slots from `history_from` to the watermark are the stored
+    bars plus the gaps that are not filled, each slot once. Storing a slice again
+    changes nothing but the attempts counted.
+    """
+
+    def __init__(
+        self,
+        run_id: UUID,
+        recheck_delays_seconds: Sequence[int] = (),
+        tail_grace_seconds: float = 300.0,
+    ) -> None:
+        self._run_id = run_id
+        self._delays = tuple(recheck_delays_seconds)
+        self._grace = timedelta(seconds=tail_grace_seconds)
+        self._known: set[SeriesKey] = set()
+
+    def store(
+        self, session: Session, slices: Sequence[SeriesSlice], now: datetime
+    ) -> StoredSlices:
+        """Store `slices` in the caller's transaction; `now` becomes `known_at`."""
+        slices = join_adjacent(slices)
+        # 1. Stamp, and become the one writer of these series.
+        known_at = begin_knowing(session, now)
+        starts: dict[SeriesKey, datetime] = {}
+        for item in slices:
+            before = starts.get(item.key, item.answered_from)
+            starts[item.key] = min(before, item.answered_from)
+        states = lock_states(session, starts, self._run_id, self._known)
+        fp("store.after_lock")
+        # 2. The bars, and the values that they supersede.
+        result = store_bars(
+            session,
+            [SeriesBars(*item.key, item.bars) for item in slices],
+            known_at,
+            {key: state.watermark for key, state in states.items()},
+        )
+        fp("store.after_bars")
+        # 3. What is missing, what arrived late, and how far each series is now.
+        book = GapBook(session, self._run_id, known_at)
+        self._account(book, slices, states)
+        fp("store.after_gaps")
+        self._count(states, result)
+        save_states(session, states.values(), self._run_id)
+        self._known.update(states)
+        _forget_mapped_cursors(session)
+        return StoredSlices(
+            known_at,
+            result.inserted,
+            result.revised,
+            result.unchanged,
+            book.gap_slots,
+            book.filled_slots,
+            book.confirmed_slots,
+        )
+
+    def _account(
+        self,
+        book: GapBook,
+        slices: Sequence[SeriesSlice],
+        states: dict[SeriesKey, SeriesState],
+    ) -> None:
+        times = Counter(item.key for item in slices)
+        plain = [
+            times[item.key] == 1 and _continues(item, states[item.key])
+            for item in slices
+        ]
+        ranges: dict[SeriesKey, tuple[datetime, datetime]] = {}
+        for item, is_plain in zip(slices, plain, strict=True):
+            if is_plain:
+                continue
+            first, last = ranges.get(item.key, (item.answered_from,) * 2)
+            end = max(last, item.answered_until, _after_last(item))
+            ranges[item.key] = (min(first, item.answered_from), end)
+        book.load(ranges)
+        for item, is_plain in zip(slices, plain, strict=True):
+            state = states[item.key]
+            if not is_plain:
+                self._settle(book, item, state)
+            elif state.pending_reason is not None:
+                self._note_late(book, item, state)
+            self._advance(item, state, book.now)
+
+    def _settle(self, book: GapBook, item: SeriesSlice, state: SeriesState) -> None:
+        """Bring the gaps in step with a slice that is more than the next bars."""
+        arrived = [from_microseconds(at) for at in item.bars["open_at"].tolist()]
+        evidence = _evidence(item, state, arrived)
+        book.note_answer(item.key, arrived, evidence)
+        if state.pending_reason is not None:
+            self._note_late(book, item, state)
+        until = max(item.answered_until, _after_last(item))
+        # Slots older than any accounted for so far, and those up to them.
+        if item.answered_from < state.history_from_at:
+            self._open(
+                book, item, state, item.answered_from, state.history_from_at, evidence
+            )
+            state.history_from = to_microseconds(item.answered_from)
+            self._read_again(item, state)
+        # Slots newer than the watermark, and those skipped on the way there.
+        if until > state.watermark_at:
+            self._open(book, item, state, state.watermark_at, until, evidence)
+
+    def _open(
+        self,
+        book: GapBook,
+        item: SeriesSlice,
+        state: SeriesState,
+        starts_at: datetime,
+        ends_at: datetime,
+        evidence: Evidence,
+    ) -> None:
+        arrived = [from_microseconds(at) for at in item.bars["open_at"].tolist()]
+        refused = set(item.refused)
+        for run in missing_runs(item.timeframe, starts_at, ends_at, arrived, refused):
+            reason = self._reason(item, state, run)
+            if run.starts_at in refused:
+                reason = GapReason.QUARANTINED
+            book.open(item.key, run, reason, evidence)
+
+    @staticmethod
+    def _reason(item: SeriesSlice, state: SeriesState, run: SlotRun) -> GapReason:
+        if item.reason is not None:
+            return item.reason
+        first = item.bars["open_at"][0] if len(item.bars) else None
+        ends = to_microseconds(run.ends_at)
+        is_before_all = first is None or ends <= first
+        if state.first_bar is None and is_before_all:
+            return GapReason.NOT_LISTED
+        if state.first_bar is not None and is_before_all and ends <= state.first_bar:
+            return GapReason.NOT_LISTED
+        outage = state.pending_reason is GapReason.EXCHANGE_OUTAGE
+        return GapReason.EXCHANGE_OUTAGE if outage else GapReason.UNKNOWN
+
+    def _note_late(self, book: GapBook, item: SeriesSlice, state: SeriesState) -> None:
+        """Keep on record why bars came late, once they are here."""
+        reason, since = state.pending_reason, state.pending_since
+        if reason is None or since is None:
+            return
+        late_until = item.timeframe.floor(book.now - self._grace)
+        start = state.watermark_at
+        end = min(late_until, max(start, item.answered_until))
+        arrived = [from_microseconds(at) for at in item.bars["open_at"].tolist()]
+        for run in split_by_presence(item.timeframe, start, max(start, end), arrived):
+            if run.is_filled:
+                book.note_late(item.key, run, reason, from_microseconds(since))
+
+    def _advance(self, item: SeriesSlice, state: SeriesState, now: datetime) -> None:
+        if len(item.bars):
+            first = int(item.bars["open_at"][0])
+            last = int(item.bars["open_at"][-1])
+            if state.first_bar is None or first < state.first_bar:
+                state.first_bar = first
+            if state.last_bar is None or last > state.last_bar:
+                state.last_bar = last
+        until = max(item.answered_until, _after_last(item))
+        state.watermark = max(state.watermark, to_microseconds(until))
+        if state.pending_reason is not None:
+            if item.timeframe.floor(now - self._grace) <= state.watermark_at:
+                state.pending_reason = state.pending_since = None
+        self._mark_rechecked(item, state)
+
+    def _mark_rechecked(self, item: SeriesSlice, state: SeriesState) -> None:
+        if item.read_at is None:
+            return
+        start = to_microseconds(item.answered_from)
+        until = to_microseconds(item.answered_until)
+        for delay in self._delays:
+            done = state.rechecked_until.get(str(delay), state.history_from)
+            closed = item.timeframe.floor(item.read_at - timedelta(seconds=delay))
+            reached = min(until, to_microseconds(closed))
+            if start <= done < reached:
+                state.rechecked_until[str(delay)] = reached
+
+    def _read_again(self, item: SeriesSlice, state: SeriesState) -> None:
+        """History that was added in front may be younger than a delay."""
+        if item.read_at is None:
+            return
+        for delay in self._delays:
+            done = state.rechecked_until.get(str(delay))
+            young = item.timeframe.floor(item.read_at - timedelta(seconds=delay))
+            if done is not None and to_microseconds(young) < done:
+                state.rechecked_until[str(delay)] = max(
+                    state.history_from, to_microseconds(young)
+                )
+
+    @staticmethod
+    def _count(states: dict[SeriesKey, SeriesState], result: IngestResult) -> None:
+        for key, counts in result.by_series.items():
+            states[key].bars += counts.inserted
+            states[key].revisions += counts.revised
+
+
+def _continues(item: SeriesSlice, state: SeriesState) -> bool:
+    """Whether the slice is just the next bars of the series, without a hole."""
+    opens = item.bars["open_at"]
+    if not len(opens) or item.refused or int(opens[0]) != state.watermark:
+        return False
+    if to_microseconds(item.answered_from) != state.watermark:
+        return False
+    if item.timeframe.is_month:
+        return False
+    step = item.timeframe.duration // _MICROSECOND
+    last = int(opens[-1])
+    is_whole = last - int(opens[0]) == step * (len(opens) - 1)
+    return is_whole and to_microseconds(item.answered_until) <= last + step
+
+
+def _after_last(item: SeriesSlice) -> datetime:
+    if not len(item.bars):
+        return item.answered_from
+    return item.timeframe.next_open(from_microseconds(int(item.bars["open_at"][-1])))
+
+
+def _evidence(
+    item: SeriesSlice, state: SeriesState, arrived: Sequence[datetime]
+) -> Evidence:
+    """The slots for whose absence this answer speaks.
+
+    They lie before its last bar: that the exchange has a later one shows that it got
+    so far. Where the series has older bars they also lie after the answer's first
+    one: else a reply that ignored where it should begin would prove anything.
+    """
+    if not arrived or not item.counts_as_answer:
+        return Evidence(item.answered_from, item.answered_from)
+    first = item.answered_from
+    has_older = state.first_bar is not None and state.first_bar < to_microseconds(
+        arrived[0]
+    )
+    if has_older:
+        first = arrived[0]
+    return Evidence(first, arrived[-1], item.refused)
+
+
+def _forget_mapped_cursors(session: Session) -> None:
+    """Cursors this session read as objects are stale now."""
+    for row in session:
+        if isinstance(row, SeriesCursor):
+            session.expire(row)

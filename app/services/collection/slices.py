@@ -1,0 +1,134 @@
+"""What one source answered about one series."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.gap import GapReason
+from app.domain.timeframe import Timeframe
+from app.models.bars import BAR_DTYPE, VALUES, from_microseconds
+from app.models.series_lock import SeriesKey
+from app.services.collection.accounting import account_for
+from app.services.collection.fetched import FetchedPage
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesSlice:
+    """Bars of one series, and the slots they were looked for in.
+
+    `bars` is an array of `BAR_DTYPE`, ascending, each slot once, already validated.
+    The slots in [answered_from, answered_until) were asked for and answered: one
+    without a bar is missing. Whether that says anything about the exchange is
+    `counts_as_answer`: a well-formed answer that holds bars speaks for the slots
+    before its last bar, an empty one for none. `read_at` is the exchange's time at
+    which the answer was had, for corrections; None: it tells nothing of them.
+    """
+
+    cryptocurrency_id: int
+    timeframe: Timeframe
+    bars: NDArray[np.void]
+    answered_from: datetime
+    answered_until: datetime
+    counts_as_answer: bool
+    read_at: datetime | None = None
+    reason: GapReason | None = None
+    refused: Collection[datetime] = ()
+
+    def __post_init__(self) -> None:
+        if self.bars.dtype != BAR_DTYPE or self.bars.ndim != 1:
+            raise ValueError(f"bars must be a flat array of {BAR_DTYPE}")
+
+    @property
+    def key(self) -> SeriesKey:
+        """The series: market and time frame."""
+        return (self.cryptocurrency_id, self.timeframe)
+
+    @property
+    def evidence_until(self) -> datetime:
+        """End of the slots whose absence this answer is evidence of."""
+        if not self.counts_as_answer or not len(self.bars):
+            return self.answered_from
+        return from_microseconds(int(self.bars["open_at"][-1]))
+
+
+def join_adjacent(slices: Sequence[SeriesSlice]) -> list[SeriesSlice]:
+    """`slices` with those of one series that touch or overlap made into one.
+
+    Where two hold a bar of the same slot, the one given later counts.
+    """
+    keys = Counter(item.key for item in slices)
+    if len(keys) == len(slices):
+        return list(slices)
+    joined: list[SeriesSlice] = []
+    order = list(Timeframe)
+    for item in sorted(
+        slices,
+        key=lambda it: (
+            it.cryptocurrency_id,
+            order.index(it.timeframe),
+            it.answered_from,
+        ),
+    ):
+        last = joined[-1] if joined else None
+        if last is not None and _fit(last, item):
+            joined[-1] = _join(last, item)
+        else:
+            joined.append(item)
+    return joined
+
+
+def _fit(first: SeriesSlice, second: SeriesSlice) -> bool:
+    return (
+        first.key == second.key
+        and second.answered_from <= first.answered_until
+        and first.counts_as_answer == second.counts_as_answer
+        and first.reason == second.reason
+    )
+
+
+def _join(first: SeriesSlice, second: SeriesSlice) -> SeriesSlice:
+    bars = np.concatenate((first.bars, second.bars))
+    # Stable and read from the end, so that of equal slots the later bar is found.
+    _, at = np.unique(bars["open_at"][::-1], return_index=True)
+    moments = [moment for moment in (first.read_at, second.read_at) if moment]
+    return replace(
+        first,
+        bars=bars[::-1][at],
+        answered_until=max(first.answered_until, second.answered_until),
+        read_at=min(moments) if len(moments) == 2 else None,
+        refused={*first.refused, *second.refused},
+    )
+
+
+def slice_of_page(item: FetchedPage, tail_grace_seconds: float) -> SeriesSlice:
+    """The slice that a page of the exchange answers."""
+    task, page = item.task, item.page
+    bars = np.empty(len(page), dtype=BAR_DTYPE)
+    bars["open_at"] = page.open_ms * 1000
+    for column, name in enumerate(VALUES):
+        bars[name] = page.values[:, column]
+    settled = account_for(
+        page, task.expected_from, task.request.limit, tail_grace_seconds
+    )
+    start = page.timeframe.ceil(page.since)
+    moments = [item.occurred_at for item in page.rejected if item.occurred_at]
+    refused = [moment for moment in moments if page.timeframe.is_aligned(moment)]
+    # A refused row whose time cannot be read may be any of the missing ones.
+    is_unclear = len(refused) < len(page.rejected)
+    return SeriesSlice(
+        cryptocurrency_id=task.cryptocurrency_id,
+        timeframe=page.timeframe,
+        bars=bars,
+        answered_from=start,
+        answered_until=max(start, settled),
+        counts_as_answer=len(page) > 0 and not is_unclear,
+        read_at=page.server_now,
+        reason=GapReason.QUARANTINED if is_unclear else None,
+        refused=frozenset(refused),
+    )
