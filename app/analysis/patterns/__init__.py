@@ -1,0 +1,1 @@
+"""Candlestick patterns, price action and breakouts."""
