@@ -65,6 +65,8 @@ def support_resistance(
     if len(window) < bars:
         return None
     window = window.last(bars)
+    if window.high.max() == window.low.min():
+        return ()  # it never turned, though a plateau counts as one swing
     found = [(view.sign, swing_bars(view, swing_length)) for view in both_views(window)]
     prices = np.concatenate([swings.levels * sign for sign, swings in found])
     places = np.concatenate([swings.bars for _, swings in found])
