@@ -1,0 +1,1 @@
+"""History in bulk: archives first, the exchange for the rest."""

@@ -1,0 +1,70 @@
+"""Stores a recorded file of one series: time order, bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.exchange.archives.bar_file import BarFile, RefusedBar, read_bars
+from app.models.bars import BAR_DTYPE, from_microseconds, to_microseconds
+from app.services.backfill.loading import LoadedBars, bars_of
+from app.services.backfill.report import SeriesReport
+from app.services.backfill.series_run import BARS_PER_TRANSACTION, SeriesJob
+from app.services.backfill.slicing import slice_of_files
+from app.services.backfill.storing import SliceStore
+
+
+@dataclass
+class RecordedRun:
+    """Stores `path` within the job's bounds.
+
+    Slots without a bar between two bars are gaps; of those the file is no evidence,
+    as nobody promises that a recording is whole.
+    """
+
+    job: SeriesJob
+    path: Path
+    store: SliceStore
+    report: SeriesReport
+    server_now: datetime
+    on_slots: Callable[[int], None]
+    _bars: list[NDArray[np.void]] = field(default_factory=list)
+    _refused: list[RefusedBar] = field(default_factory=list)
+    _reached: datetime | None = None
+
+    async def fill(self) -> None:
+        """Store the whole file; raises BadData where it is refused."""
+        job = self.job
+        bounds = [to_microseconds(job.since), to_microseconds(job.until)]
+        source = BarFile(self.path, job.symbol, job.timeframe)
+        for chunk in read_bars(source, self.server_now):
+            bars = bars_of([chunk])
+            first, last = np.searchsorted(bars["open_at"], bounds)
+            self._bars.append(bars[first:last])
+            self._refused += chunk.refused
+            if sum(map(len, self._bars)) >= BARS_PER_TRANSACTION:
+                await self._flush()
+        await self._flush()
+        self.report.files_read += 1
+
+    async def _flush(self) -> None:
+        bars = np.concatenate([np.empty(0, BAR_DTYPE), *self._bars])
+        refused, items = self._refused, [each.item for each in self._refused]
+        self._bars, self._refused = [], []
+        if not len(bars):
+            if items:
+                await self.store.store([], items, self.report)
+            return
+        timeframe = self.job.timeframe
+        first = from_microseconds(int(bars["open_at"][0]))
+        end = timeframe.next_open(from_microseconds(int(bars["open_at"][-1])))
+        loaded = LoadedBars(bars, self._reached or first, end, tuple(refused))
+        part = slice_of_files(self.job.key, loaded, self.server_now, is_whole=False)
+        await self.store.store([part], items, self.report)
+        self.on_slots(timeframe.count_bars(loaded.starts_at, end))
+        self._reached = end
