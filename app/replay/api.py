@@ -115,7 +115,7 @@ class SpotApi:
         timeframe, window = get_timeframe(query), get_window(query)
         rows = self.served_bars(listing, timeframe, window, now_ms)
         if self._served is not None:
-            self._served.record(listing, timeframe, rows, now_ms)
+            self._served.record(listing, timeframe, rows, now_ms, window.start_ms)
         return text_reply(klines_text(rows, timeframe, listing))
 
     def _day_tickers(self, query: Query, now_ms: int) -> web.Response:

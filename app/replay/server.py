@@ -31,6 +31,11 @@ log = structlog.get_logger(__name__)
 
 STATE_FILE = "replay_clock.json"
 
+# Parts of a running application, for tests in the same process.
+FAULTS = web.AppKey("faults", FaultBook)
+REQUESTS = web.AppKey("requests", RequestLog)
+SERVED = web.AppKey("served", ServedLog)
+
 
 def build_source(settings: ReplaySettings) -> MarketSource:
     """The market that `settings` describe; raises `ConfigurationError`."""
@@ -71,7 +76,9 @@ def build_app(
     )
     app = web.Application(client_max_size=1024 * 1024)
     add_control_routes(app.router, listed, clock, faults, requests)
+    app[FAULTS], app[REQUESTS] = faults, requests
     if served is not None:
+        app[SERVED] = served
         add_served_route(app.router, served)
     app.router.add_get("/{path:.*}", door.answer)
     return app
