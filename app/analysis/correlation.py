@@ -25,10 +25,12 @@ def return_correlation(
     own = np.diff(np.log(window.close[ours[-bars - 1 :]]))
     other = np.diff(np.log(benchmark.close[theirs[-bars - 1 :]]))
     own, other = own - own.mean(), other - other.mean()
-    own_variation, other_variation = float(own @ own), float(other @ other)
+    # Sums of products, not `@`: BLAS adds up in another order on other processors.
+    own_variation = float((own * own).sum())
+    other_variation = float((other * other).sum())
     # Each series is held to this: next to a lively one, rounding noise would look like
     # a correlation.
     if min(own_variation, other_variation) <= bars * NO_VARIATION:
         return None
     scale = math.sqrt(own_variation) * math.sqrt(other_variation)
-    return float(np.clip(own @ other / scale, -1.0, 1.0))
+    return float(np.clip((own * other).sum() / scale, -1.0, 1.0))

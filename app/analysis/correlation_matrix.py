@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 
@@ -69,10 +68,10 @@ def correlation_matrix(
 
 def _common_closes(windows: Sequence[CandleWindow]) -> FloatArray:
     """Closes at the bars that all hold, shape (windows, common bars)."""
-    times: TimeArray = reduce(
-        lambda common, other: np.intersect1d(common, other, assume_unique=True),
-        (window.open_at for window in windows),
-    )
+    times: TimeArray = windows[0].open_at
+    for window in windows[1:]:
+        if not np.array_equal(times, window.open_at):  # which is far faster to see
+            times = np.intersect1d(times, window.open_at, assume_unique=True)
     return np.array([w.close[np.searchsorted(w.open_at, times)] for w in windows])
 
 

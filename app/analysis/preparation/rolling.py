@@ -31,6 +31,9 @@ def reduce_rolling(
     result = np.full(len(values), np.nan)
     if len(values) < period:
         return result
+    if len(values) == period:  # the last bar alone, on its declared window
+        result[-1:] = reduce(np.array(values, dtype=np.float64, ndmin=2))
+        return result
     rows = sliding_window_view(np.asarray(values, dtype=np.float64), period)
     for start in range(0, len(rows), _ROWS):
         part = np.array(rows[start : start + _ROWS])
