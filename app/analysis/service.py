@@ -7,6 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Self
 
+import pandas as pd
+
+from app.analysis.batch import calculate_columns, require_history, window_from
+from app.analysis.divergence import (
+    DIVERGENCE_RSI,
+    Divergence,
+    detect_divergence,
+)
 from app.analysis.indicator_config import IndicatorsConfig, indicators_from_config
 from app.analysis.indicator_value import IndicatorValue, ValueStatus
 from app.analysis.indicators.base import Indicator
@@ -22,6 +30,9 @@ from app.analysis.indicators.trend import Adx, Ema, Sma
 from app.analysis.indicators.volatility import Atr, BollingerBands
 from app.analysis.indicators.volume import VolumeRatio
 from app.analysis.indicators.vwap import Vwap
+from app.analysis.levels.support_resistance import PriceLevel, support_resistance
+from app.analysis.levels.volume_profile import VolumeProfile, volume_profile
+from app.analysis.preparation.frames import OhlcvInput
 from app.analysis.window import CandleWindow, FloatArray
 from app.domain.timeframe import Timeframe
 
@@ -45,11 +56,6 @@ DEFAULT_INDICATORS: tuple[Indicator, ...] = (
     Obv(200),
     Vwap("utc_day"),
 )
-
-# Any form of bars that `ohlcv_to_dataframe` takes, and a DataFrame. Naming the types
-# would import pandas into every process: 70 MB for what only users' frames need.
-Bars = Any
-Table = Any
 
 _OVERFLOW = "the figure is beyond what a float can hold"
 
@@ -189,12 +195,12 @@ class IndicatorService:
 
     def batch_calculate(
         self,
-        frame: Bars,
+        frame: OhlcvInput,
         indicators_config: IndicatorsConfig | None = None,
         *,
         timeframe: Timeframe | None = None,
         allow_warming_up: bool = False,
-    ) -> Table:
+    ) -> pd.DataFrame:
         """A DataFrame with a column an output and a row a bar; NaN while warming up.
 
         `frame` holds bars in any form that `ohlcv_to_dataframe` takes. The
@@ -209,23 +215,20 @@ class IndicatorService:
         values) and where they are too few for an indicator to have a value, unless
         `allow_warming_up`; ConfigurationError for the configuration.
         """
-        from app.analysis.batch import calculate_columns, require_history, window_from
-
         window = window_from(frame, timeframe)
         config = self.indicators if indicators_config is None else indicators_config
         table = calculate_columns(window, config)
         if not allow_warming_up:
             require_history(len(window), table)
-        index = getattr(frame, "index", None)
-        return table if index is None or callable(index) else table.set_axis(index)
+        return table.set_axis(frame.index) if isinstance(frame, pd.DataFrame) else table
 
     def calculate_multi_timeframe(
         self,
-        frames: Mapping[Timeframe, Bars],
+        frames: Mapping[Timeframe, CandleWindow] | Mapping[Timeframe, OhlcvInput],
         indicators_config: IndicatorsConfig | None = None,
         *,
         allow_warming_up: bool = False,
-    ) -> dict[Timeframe, Table]:
+    ) -> dict[Timeframe, pd.DataFrame]:
         """`batch_calculate` for each time frame, each on its own bars.
 
         Raises BadData where bars do not lie on the time frame that they are given as.
@@ -239,3 +242,33 @@ class IndicatorService:
             )
             for timeframe, frame in frames.items()
         }
+
+    def detect_divergence(
+        self,
+        frame: OhlcvInput,
+        indicator: Indicator = DIVERGENCE_RSI,
+        *,
+        timeframe: Timeframe | None = None,
+        max_bars: int = 60,
+    ) -> tuple[Divergence, ...]:
+        """Regular and hidden divergences; see `app.analysis.divergence`."""
+        window = window_from(frame, timeframe)
+        return detect_divergence(window, indicator, max_bars=max_bars)
+
+    def support_resistance(
+        self, frame: OhlcvInput, *, timeframe: Timeframe | None = None, bars: int = 300
+    ) -> tuple[PriceLevel, ...] | None:
+        """Levels of the last bars; see `app.analysis.levels.support_resistance`."""
+        return support_resistance(window_from(frame, timeframe), bars=bars)
+
+    def volume_profile(
+        self,
+        frame: OhlcvInput,
+        *,
+        timeframe: Timeframe | None = None,
+        bars: int = 300,
+        bins: int = 50,
+    ) -> VolumeProfile | None:
+        """Volume by price of the last bars; see `levels.volume_profile`."""
+        window = window_from(frame, timeframe)
+        return volume_profile(window, bars=bars, bins=bins)

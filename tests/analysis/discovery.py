@@ -119,6 +119,10 @@ def takes_bars(function: Callable[..., Any]) -> bool:
     return any(_mentions(hint, CandleWindow) for hint in hints.values())
 
 
+# Asks for no value where history is short, instead of an error.
+SETTINGS: Mapping[str, Callable[[Feed], Any]] = {"allow_warming_up": lambda feed: True}
+
+
 def make_probe(name: str, function: Callable[..., Any], owner: Any = None) -> Probe:
     """Raises Stranger where an argument or the result is of no known shape."""
     hints = _hints(function)
@@ -128,6 +132,8 @@ def make_probe(name: str, function: Callable[..., Any], owner: Any = None) -> Pr
         maker = _maker(key, hints.get(key), is_first=not arguments)
         if maker is not None and (is_needed or _mentions(hints[key], CandleWindow)):
             arguments[key] = maker
+        elif key in SETTINGS:
+            arguments[key] = SETTINGS[key]
         elif is_needed:
             raise Stranger(f"{key}: {hints.get(key)} has no default and no known shape")
     return Probe(name, function, arguments, kind_of(hints.get("return")))

@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 import talib
 
+from app.analysis.divergence import detect_divergence
 from app.analysis.indicators.registry import indicator_classes
 from app.analysis.indicators.trend import Ema
+from app.analysis.levels.support_resistance import support_resistance
+from app.analysis.levels.volume_profile import volume_profile
 from app.analysis.pandas_ta_indicator import PandasTaIndicator
 from app.analysis.service import DEFAULT_INDICATORS, IndicatorService
 from app.core.exceptions import BadData, ConfigurationError
@@ -211,3 +214,11 @@ def test_a_service_is_made_from_a_configuration() -> None:
     ]
     with pytest.raises(ConfigurationError, match="nearest: .*ema"):
         IndicatorService.from_config({"emma": None})
+
+
+def test_divergences_levels_and_profiles_take_frames_too() -> None:
+    frame = frame_of()
+
+    assert SERVICE.detect_divergence(frame) == detect_divergence(WALK)
+    assert SERVICE.support_resistance(frame) == support_resistance(WALK)
+    assert SERVICE.volume_profile(frame, bars=200) == volume_profile(WALK, bars=200)
