@@ -1,0 +1,1 @@
+"""Compares bars with what they are made of: smaller bars, and trades."""

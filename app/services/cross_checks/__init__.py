@@ -1,0 +1,1 @@
+"""Checks of stored bars; what they find is recorded, nothing is changed."""
