@@ -14,6 +14,7 @@ import typer
 
 from app.core.exceptions import AppError, ExitCode
 from app.domain.process import ProcessName
+from app.domain.timeframe import Timeframe
 
 cli = typer.Typer(
     name="crypto-bot",
@@ -115,6 +116,67 @@ def status(
 
     _choose_recording(recording)
     show_status(config, is_json=json)
+
+
+@cli.command()
+def backfill(
+    symbols: Annotated[
+        Optional[list[str]], typer.Argument(help="Markets, for example BTC/USDT.")
+    ] = None,
+    config: ConfigOption = None,
+    timeframe: Annotated[
+        Optional[list[Timeframe]],
+        typer.Option("--timeframe", help="Time frame; may be given several times."),
+    ] = None,
+    since: Annotated[
+        Optional[str], typer.Option(help="First open time, UTC: 2017-08-01.")
+    ] = None,
+    until: Annotated[
+        Optional[str], typer.Option(help="Bars open before this, UTC; default: now.")
+    ] = None,
+    archives: Annotated[
+        Optional[str],
+        typer.Option(
+            help="Folder or URL in the layout of data.binance.vision, or `none`; "
+            "default: that one for binance."
+        ),
+    ] = None,
+    from_folder: Annotated[
+        Optional[Path],
+        typer.Option(help="Store SYMBOL-TIMEFRAME.csv(.gz) files of this folder."),
+    ] = None,
+    no_rest: Annotated[
+        bool, typer.Option("--no-rest", help="Ask the exchange nothing.")
+    ] = False,
+    trades: Annotated[
+        bool,
+        typer.Option("--trades", help="Check the bars against archived trades too."),
+    ] = False,
+    recheck: Annotated[
+        bool, typer.Option("--recheck", help="Read again what is stored already.")
+    ] = False,
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="Accept files without a CHECKSUM.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Fill the history of markets: archives first, the exchange for the rest."""
+    from app.cli.backfill import options_of, run_backfill
+
+    options = options_of(
+        symbols=symbols or [],
+        timeframes=timeframe or [],
+        since=since,
+        until=until,
+        archives=archives,
+        from_folder=from_folder,
+        uses_exchange=not no_rest,
+        with_trades=trades,
+        is_recheck=recheck,
+        is_unverified_accepted=unverified,
+        is_json=json,
+    )
+    raise typer.Exit(run_backfill(config, options))
 
 
 @cli.command("database-url")

@@ -1,0 +1,310 @@
+"""`crypto-bot backfill`: history in bulk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import typer
+
+from app.bootstrap import (
+    Runtime,
+    begin_run,
+    build_clock,
+    build_exchange,
+    load_settings,
+    open_database,
+    require_exchange,
+)
+from app.cli.backfill_screen import Screen
+from app.cli.replay import market_for_script
+from app.config.settings import Settings
+from app.core.clock import SystemClock
+from app.core.exceptions import AppError, ConfigurationError, ExitCode, UnknownSymbol
+from app.core.market_identity import state_directory
+from app.domain.market import Market, MarketStatus
+from app.domain.pairs import split_pair
+from app.domain.timeframe import Timeframe
+from app.exchange.archives.download import UrlArchives
+from app.exchange.archives.layout import PUBLIC_ARCHIVE
+from app.exchange.archives.recorded_names import RecordedName, find_recorded_name
+from app.exchange.archives.source import ArchiveSource, FolderArchives
+from app.exchange.service import ExchangeService
+from app.services.backfill.report import SeriesReport
+from app.services.backfill.series_run import SeriesJob
+from app.services.backfill.service import BackfillService
+from app.services.backfill.storing import SliceStore
+from app.services.collection.ledger import Ledger
+from app.services.market_history import register_market
+from app.services.runs import end_run
+
+_BEGINNING = datetime(2009, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillOptions:
+    """What the command line asked for."""
+
+    symbols: tuple[str, ...]
+    timeframes: tuple[Timeframe, ...]
+    since: datetime | None
+    until: datetime | None
+    archives: str | None = None
+    from_folder: Path | None = None
+    uses_exchange: bool = True
+    is_unverified_accepted: bool = False
+    is_recheck: bool = False
+    with_trades: bool = False
+    is_json: bool = False
+
+
+def run_backfill(config: Path | None, options: BackfillOptions) -> ExitCode:
+    """Fill every series asked for; the exit code of the first that failed."""
+    settings = load_settings(config, is_quiet=True)
+    require_exchange(settings)
+    recordings = _recordings(options)
+    with market_for_script(settings, config):
+        with open_database(settings, "backfill") as database:
+            clock = build_clock(settings)
+            run_id = begin_run(settings, database, clock, "backfill")
+            runtime = Runtime(settings, database, clock, run_id)
+            try:
+                with Screen(options.is_json) as screen:
+                    command = _Command(runtime, options, recordings, screen)
+                    reports = asyncio.run(command.run())
+            finally:
+                with database.session_scope() as session:
+                    end_run(session, run_id, clock.now())
+    screen.show(reports)
+    failed = [report.exit_code for report in reports if report.error]
+    return failed[0] if failed else ExitCode.OK
+
+
+@dataclass
+class _Command:
+    """One run of the command."""
+
+    runtime: Runtime
+    options: BackfillOptions
+    recordings: list[tuple[Path, RecordedName]]
+    screen: Screen
+
+    async def run(self) -> list[SeriesReport]:
+        """A report a series, in the order asked for."""
+        runtime, options = self.runtime, self.options
+        async with AsyncExitStack() as stack:
+            exchange: ExchangeService | None = None
+            if options.uses_exchange and not self.recordings:
+                exchange = build_exchange(runtime)
+                await stack.enter_async_context(exchange)
+            archives = _archives(runtime.settings, options)
+            if isinstance(archives, UrlArchives):
+                await stack.enter_async_context(archives)
+            service = self._service(archives, exchange)
+            server_now = runtime.clock.now()
+            if exchange is not None:
+                server_now = await exchange.server_time()
+            if self.recordings:
+                return await self._store_recordings(service, server_now)
+            reports = []
+            for symbol in options.symbols:
+                reports += await self._fill(service, exchange, symbol, server_now)
+            return reports
+
+    def _service(
+        self, archives: ArchiveSource | None, exchange: ExchangeService | None
+    ) -> BackfillService:
+        runtime = self.runtime
+        settings, exchange_id = runtime.settings.collector, runtime.settings.exchange.id
+        ledger = Ledger(
+            runtime.run_id,
+            settings.recheck_delays_seconds,
+            settings.tail_grace_seconds,
+        )
+        store = SliceStore(
+            runtime.database, runtime.clock, exchange_id, runtime.run_id, ledger
+        )
+        return BackfillService(
+            store,
+            archives,
+            exchange,
+            settings.page_limit,
+            settings.tail_grace_seconds,
+        )
+
+    async def _fill(
+        self,
+        service: BackfillService,
+        exchange: ExchangeService | None,
+        symbol: str,
+        server_now: datetime,
+    ) -> list[SeriesReport]:
+        reports = []
+        for timeframe in self.options.timeframes:
+            try:
+                market = await _find_market(self.runtime, exchange, symbol)
+                job = self._job(market, timeframe, server_now)
+                slots = sum(
+                    timeframe.count_bars(stretch.starts_at, stretch.ends_at)
+                    for stretch in service.plan(job)
+                )
+                with self.screen.series(symbol, timeframe, slots) as on_slots:
+                    reports.append(await service.fill(job, server_now, on_slots))
+            except AppError as error:
+                failed = SeriesReport(symbol, timeframe, error=str(error))
+                failed.exit_code = error.exit_code
+                reports.append(failed)
+        return reports
+
+    async def _store_recordings(
+        self, service: BackfillService, server_now: datetime
+    ) -> list[SeriesReport]:
+        reports = []
+        for path, name in self.recordings:
+            pair = split_pair(name.symbol)
+            if pair is None:
+                raise ConfigurationError(
+                    f"{path.name}: {name.symbol} ends with no known quote currency"
+                )
+            market = await _find_market(self.runtime, None, "/".join(pair))
+            job = self._job(market, name.timeframe, server_now)
+            with self.screen.series(market[1].symbol, name.timeframe, 0) as on_slots:
+                reports.append(
+                    await service.fill_from_file(job, path, server_now, on_slots)
+                )
+        return reports
+
+    def _job(
+        self, market: tuple[int, Market], timeframe: Timeframe, server_now: datetime
+    ) -> SeriesJob:
+        options = self.options
+        until = timeframe.floor(server_now)
+        if options.until is not None:
+            until = min(until, timeframe.ceil(options.until))
+        return SeriesJob(
+            market[0],
+            market[1].symbol,
+            market[1].exchange_symbol,
+            timeframe,
+            options.since or _BEGINNING,
+            until,
+            options.is_recheck,
+        )
+
+
+async def _find_market(
+    runtime: Runtime, exchange: ExchangeService | None, symbol: str
+) -> tuple[int, Market]:
+    """The stored market and its key; registers one that nobody has seen yet.
+
+    Without an exchange to ask, the symbol itself tells base and quote currency.
+    """
+    exchange_id = runtime.settings.exchange.id
+    if exchange is not None:
+        market = await exchange.fetch_market(symbol)
+    else:
+        base, _, quote = symbol.partition("/")
+        if not base or not quote.isalnum():
+            raise UnknownSymbol(f"{symbol!r:.60} is not BASE/QUOTE, as BTC/USDT is")
+        market = Market(
+            exchange_id, symbol, base + quote, base, quote, MarketStatus.TRADING
+        )
+    with runtime.database.session_scope() as session:
+        row = register_market(session, market, runtime.clock.now(), runtime.run_id)
+        return row.id, market
+
+
+def _archives(settings: Settings, options: BackfillOptions) -> ArchiveSource | None:
+    place = options.archives
+    if place is None and settings.exchange.id == "binance":
+        place = PUBLIC_ARCHIVE
+    if place is None or place == "none" or options.from_folder is not None:
+        return None
+    if place.startswith(("http://", "https://")):
+        cache = state_directory(settings) / "archives"
+        # Real servers are asked at real pace, also where the market's time is not.
+        return UrlArchives(place, cache, SystemClock())
+    folder = Path(place)
+    if not folder.is_dir():
+        raise ConfigurationError(f"--archives: {folder} is no folder and no URL")
+    return FolderArchives(folder, options.is_unverified_accepted)
+
+
+def _recordings(options: BackfillOptions) -> list[tuple[Path, RecordedName]]:
+    """Recorded series in `--from-folder` of the symbols asked for, or all."""
+    folder = options.from_folder
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        raise ConfigurationError(f"--from-folder: {folder} is not a folder")
+    wanted = {symbol.replace("/", "") for symbol in options.symbols}
+    named = [(path, find_recorded_name(path.name)) for path in sorted(folder.iterdir())]
+    found = [
+        (path, name)
+        for path, name in named
+        if name is not None
+        and name.kind != "parquet"
+        and (not wanted or name.symbol in wanted)
+        and (not options.timeframes or name.timeframe in options.timeframes)
+    ]
+    if not found:
+        raise ConfigurationError(
+            f"--from-folder: {folder} holds no SYMBOL-TIMEFRAME.csv or .csv.gz of "
+            "what was asked for"
+        )
+    return found
+
+
+def options_of(
+    *,
+    symbols: Sequence[str],
+    timeframes: Sequence[Timeframe],
+    since: str | None,
+    until: str | None,
+    from_folder: Path | None,
+    archives: str | None,
+    uses_exchange: bool,
+    with_trades: bool,
+    is_recheck: bool,
+    is_unverified_accepted: bool,
+    is_json: bool,
+) -> BackfillOptions:
+    """The options as typed; raises typer's usage error for what makes no sense."""
+    if from_folder is None and not symbols:
+        raise typer.BadParameter("name at least one market, as BTC/USDT")
+    if from_folder is None and since is None:
+        raise typer.BadParameter("--since is needed: how far back should it go?")
+    if from_folder is None and not timeframes:
+        timeframes = [Timeframe.H1]
+    return BackfillOptions(
+        symbols=tuple(dict.fromkeys(symbols)),
+        timeframes=tuple(dict.fromkeys(timeframes)),
+        since=_moment(since, "--since"),
+        until=_moment(until, "--until"),
+        archives=archives,
+        from_folder=from_folder,
+        uses_exchange=uses_exchange,
+        is_unverified_accepted=is_unverified_accepted,
+        is_recheck=is_recheck,
+        with_trades=with_trades,
+        is_json=is_json,
+    )
+
+
+def _moment(text: str | None, option: str) -> datetime | None:
+    """An ISO date or instant, UTC where it names no zone."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{option} must be ISO 8601, as 2017-08-01 or 2017-08-01T12:00, got {text}"
+        ) from None
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=timezone.utc)
+    return moment.astimezone(timezone.utc)

@@ -1,0 +1,102 @@
+"""What a user sees of a back-fill: a bar on a terminal, lines elsewhere, or JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from app.domain.timeframe import Timeframe
+from app.services.backfill.report import SeriesReport
+
+
+class Screen:
+    """Shows progress on standard error, results on standard output."""
+
+    def __init__(self, is_json: bool) -> None:
+        self._is_json = is_json
+        self._notes = Console(stderr=True, highlight=False)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("slots"),
+            TimeRemainingColumn(),
+            console=self._notes,
+            transient=True,
+            disable=not self._notes.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    @contextmanager
+    def series(
+        self, symbol: str, timeframe: Timeframe, slots: int
+    ) -> Iterator[Callable[[int], None]]:
+        """The progress of one series; `slots` of 0: nobody knows how many."""
+        name = f"{symbol} {timeframe}"
+        task = self._progress.add_task(name, total=slots or None)
+        if not self._notes.is_terminal:
+            self._notes.print(f"{name}: {f'{slots:,} slots' if slots else 'a file'}")
+        yield lambda done: self._progress.advance(task, done)
+
+    def show(self, reports: Sequence[SeriesReport]) -> None:
+        """Print what became of each series."""
+        if self._is_json:
+            documents = [dataclasses.asdict(report) for report in reports]
+            print(json.dumps(documents, default=_plain, indent=2))
+            return
+        console = Console(highlight=False, soft_wrap=True)
+        for report in reports:
+            console.print(_line(report))
+            name = f"{report.symbol} {report.timeframe}"
+            for refused in report.refused_files:
+                self._notes.print(f"[yellow]{name}: refused:[/] {refused}")
+            if report.error:
+                self._notes.print(f"[red]{name}:[/] {report.error}")
+
+
+def _line(report: SeriesReport) -> str:
+    return (
+        f"{report.symbol} {report.timeframe}: {report.inserted:,} new, "
+        f"{report.revised:,} corrected, {report.unchanged:,} unchanged, "
+        f"{report.quarantined:,} refused ({report.files_read:,} files, "
+        f"{report.pages_fetched:,} pages); {report.bars:,} bars stored, "
+        f"{report.slots_missing:,} slots missing; accounted for: "
+        f"{_span(report.history_from, report.watermark_at)}"
+    )
+
+
+def _span(start: datetime | None, end: datetime | None) -> str:
+    if start is None or end is None:
+        return "nothing"
+    return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"cannot write {type(value).__name__} as JSON")
