@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.core.failpoints import fp
 from app.domain.timeframe import Timeframe
 from app.models.bar_copy import copy_bars
 from app.models.bar_merge import merge_bars
@@ -111,9 +112,11 @@ def _store(
     if len(new):
         ensure_months(session, "market_data", new.months())
         _insert(session, timeframe, new, known_at, counts)
+        fp("store.after_copy")
     # 3. Corrected ones replace the old value, which is kept.
     if len(changed):
         _merge(session, timeframe, changed, known_at, counts)
+        fp("store.after_merge")
     inserted = sum(count[0] for count in counts.values())
     revised = sum(count[1] for count in counts.values())
     by_series = {(key, timeframe): SeriesCounts(*n) for key, n in counts.items()}
