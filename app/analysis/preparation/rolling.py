@@ -10,12 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from app.analysis.window import FloatArray
 
 # Rows copied at a time, so that a million bars do not become a matrix in memory.
 _ROWS = 4096
+
+
+def rows_of(values: FloatArray, period: int) -> FloatArray:
+    """The `period` values that end at each one from the `period`-th on, as a view.
+
+    Shape (values - period + 1, period), oldest value first, not to be written to.
+    numpy's `sliding_window_view` is the same, but takes longer than the few rows that a
+    window's last bar needs.
+    """
+    values = np.ascontiguousarray(values, dtype=np.float64)
+    shape, step = (len(values) - period + 1, period), values.itemsize
+    rows: FloatArray = np.ndarray(shape, np.float64, values, strides=(step, step))
+    rows.setflags(write=False)
+    return rows
 
 
 def reduce_rolling(
@@ -31,10 +44,7 @@ def reduce_rolling(
     result = np.full(len(values), np.nan)
     if len(values) < period:
         return result
-    if len(values) == period:  # the last bar alone, on its declared window
-        result[-1:] = reduce(np.array(values, dtype=np.float64, ndmin=2))
-        return result
-    rows = sliding_window_view(np.asarray(values, dtype=np.float64), period)
+    rows = rows_of(values, period)
     for start in range(0, len(rows), _ROWS):
         part = np.array(rows[start : start + _ROWS])
         result[start + period - 1 :][: len(part)] = reduce(part)
@@ -56,10 +66,7 @@ def reduce_rolling_pair(
     result = np.full(len(first), np.nan)
     if len(first) < period:
         return result
-    rows = [
-        sliding_window_view(np.asarray(values, dtype=np.float64), period)
-        for values in (first, second)
-    ]
+    rows = [rows_of(values, period) for values in (first, second)]
     for start in range(0, len(rows[0]), _ROWS):
         parts = [np.array(view[start : start + _ROWS]) for view in rows]
         result[start + period - 1 :][: len(parts[0])] = reduce(*parts)

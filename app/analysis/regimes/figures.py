@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import talib
-from numpy.lib.stride_tricks import sliding_window_view
 
+from app.analysis.preparation.rolling import rows_of
 from app.analysis.regimes.rules import RegimeRules
 from app.analysis.window import CandleWindow, FloatArray
 
@@ -66,7 +66,7 @@ def _percentile(relative: FloatArray, period: int, bars: int) -> FloatArray:
     recent = relative[max(0, len(relative) - bars - period + 1) :]
     if len(recent) < period:
         return result
-    rows = sliding_window_view(recent, period)
+    rows = rows_of(recent, period)
     ranked = result[bars - len(rows) :]
     ones = np.ones(period, dtype=np.float32)
     for start in range(0, len(rows), _ROWS):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.analysis.preparation import normalisation as scales
-from app.analysis.preparation.rolling import reduce_rolling
+from app.analysis.preparation.rolling import reduce_rolling, rows_of
 from app.analysis.preparation.smoothing import Smoothing, smooth
 from app.analysis.preparation.trend import regression_trend
 from app.analysis.window import FloatArray
@@ -102,6 +102,15 @@ def test_each_value_is_made_of_the_past_alone(
     np.testing.assert_array_equal(
         whole[:kept], TRANSFORMS[name](np.array(values[:kept]))
     )
+
+
+@pytest.mark.parametrize("period", [1, 7, 200])
+def test_rows_are_those_of_numpys_windows(period: int) -> None:
+    for values in (VALUES, VALUES[::-1], VALUES[:period]):
+        expected = np.lib.stride_tricks.sliding_window_view(values, period)
+        np.testing.assert_array_equal(rows_of(values, period), expected)
+    with pytest.raises(ValueError):
+        rows_of(VALUES[: period - 1], period + 1)
 
 
 def test_long_series_are_worked_off_in_parts_with_the_same_result() -> None:
