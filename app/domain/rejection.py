@@ -60,3 +60,14 @@ _SENTENCES: dict[RejectionRule, str] = {
     RejectionRule.ITEM_IMPOSSIBLE: "the item says what cannot be true",
     RejectionRule.REPLY_UNREADABLE: "the reply is not the document asked for",
 }
+
+
+class Resolution(str, Enum):
+    """How a refused item was settled; stored, so never renamed."""
+
+    STORED = "stored"
+    REPLACED = "replaced"
+    ACCEPTABLE = "acceptable"
+
+    def __str__(self) -> str:
+        return self.value

@@ -26,6 +26,7 @@ from app.exchange.client import build_client, require_url
 from app.exchange.corrupt_replies import CorruptReplies, RejectedReplies
 from app.exchange.errors import translate
 from app.exchange.history import walk_history
+from app.exchange.judging import find_objection
 from app.exchange.moments import EARLIEST_MS, milliseconds_of, moment_of
 from app.exchange.normalise import (
     funding_rate_from,
@@ -208,6 +209,12 @@ class ExchangeService:
         parsed = self._client.parse_ohlcvs(rows, self._client.market(symbol))
         since = datetime.fromtimestamp(EARLIEST_MS / 1000, timezone.utc)
         return build_page(CandleRequest(symbol, timeframe, since, 1), parsed, now)
+
+    async def find_objection(self, symbol: str, what: str, raw: Any) -> str | None:
+        """Why today's rules refuse a ticker, trade or market as this venue sends it."""
+        await self.fetch_markets()
+        now = await self._exchange_now()
+        return find_objection(self._client, self.exchange_id, what, raw, symbol, now)
 
     def take_corrupt_replies(self) -> RejectedReplies:
         """Replies that were not the document asked for, since the last time.

@@ -103,6 +103,71 @@ class QuarantinedRow(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
         return len(session.execute(statement).all())
 
     @classmethod
+    def find_known(cls, session: Session, fingerprints: Iterable[str]) -> set[str]:
+        """Those of `fingerprints` that are kept already."""
+        wanted = sorted(set(fingerprints))
+        query = sa.select(cls.fingerprint).where(cls.fingerprint.in_(wanted))
+        return set(session.scalars(query))
+
+    @classmethod
+    def count_by_rule(
+        cls, session: Session, exchange: str, since: datetime
+    ) -> dict[tuple[str, str], int]:
+        """Items of an exchange kept since then, by (kind, rule)."""
+        query = (
+            sa.select(cls.what, cls.rule, sa.func.count())
+            .where(cls.known_at >= since, cls.exchange == exchange)
+            .group_by(cls.what, cls.rule)
+        )
+        return {(what, rule): count for what, rule, count in session.execute(query)}
+
+    @classmethod
+    def add_overflow(cls, session: Session, row: Self, not_kept: int) -> None:
+        """Add to the count of items that `row`, made on first use, stands for."""
+        row.fingerprint = cls.fingerprint_of(
+            row.exchange, row.symbol, row.timeframe, row.what, row.rule, row.raw
+        )
+        given = sa.inspect(row).dict
+        values = {k: v for k, v in given.items() if k in cls.__table__.c}
+        values["figures"] = {"not_kept": not_kept}
+        statement = postgresql.insert(cls).values(values)
+        before = sa.cast(cls.figures["not_kept"].astext, sa.BigInteger)
+        total = sa.func.jsonb_build_object("not_kept", before + not_kept)
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=[cls.fingerprint],
+                set_={"figures": total, "updated_at": sa.func.now()},
+            )
+        )
+
+    @classmethod
+    def get_filtered(
+        cls,
+        session: Session,
+        exchange: str | None = None,
+        symbol: str | None = None,
+        rule: str | None = None,
+        since: datetime | None = None,
+        is_unresolved: bool = False,
+        limit: int | None = None,
+    ) -> list[Self]:
+        """The items that match, newest first."""
+        query = sa.select(cls)
+        for column, value in (
+            (cls.exchange, exchange),
+            (cls.symbol, symbol),
+            (cls.rule, rule),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if since is not None:
+            query = query.where(cls.known_at >= since)
+        if is_unresolved:
+            query = query.where(cls.resolved_at.is_(None))
+        query = query.order_by(cls.known_at.desc(), cls.id).limit(limit)
+        return list(session.scalars(query))
+
+    @classmethod
     def get_latest(cls, session: Session, limit: int = 20) -> list[Self]:
         """The items refused last, newest first."""
         query = sa.select(cls).order_by(cls.known_at.desc()).limit(limit)

@@ -1,0 +1,1 @@
+"""Refused items: keeping them, and judging them again."""
