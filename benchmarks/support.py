@@ -50,6 +50,15 @@ class Figure:
     seconds: float
 
 
+@dataclass(frozen=True)
+class BenchmarkServer:
+    """A server of the benchmark's own: an account for everything, and a folder."""
+
+    database: Database
+    admin_url: str
+    folder: Path
+
+
 @contextmanager
 def benchmark_database(url: str = "") -> Iterator[Database]:
     """A migrated database: at `url` (which should be empty), or on a new server."""
@@ -57,6 +66,13 @@ def benchmark_database(url: str = "") -> Iterator[Database]:
         with _migrated(url) as database:
             yield database
         return
+    with benchmark_server() as server:
+        yield server.database
+
+
+@contextmanager
+def benchmark_server() -> Iterator[BenchmarkServer]:
+    """A migrated database on a new server, whose folder every user may enter."""
     folder = Path(tempfile.mkdtemp(prefix="crypto-bot-bench-"))
     folder.chmod(0o755)  # as root the server runs as another user
     try:
@@ -64,7 +80,7 @@ def benchmark_database(url: str = "") -> Iterator[Database]:
         assert access.server is not None
         try:
             with _migrated(access.url) as database:
-                yield database
+                yield BenchmarkServer(database, access.server.admin_url, folder)
         finally:
             access.server.stop()
     finally:
