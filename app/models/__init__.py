@@ -7,6 +7,7 @@ from app.models.knowledge_horizon import KnowledgeHorizon
 from app.models.market_data import MarketData
 from app.models.market_data_finding import MarketDataFinding
 from app.models.market_data_gap import MarketDataGap
+from app.models.market_data_indicators import MarketDataIndicators
 from app.models.market_data_revision import MarketDataRevision
 from app.models.market_event import MarketEvent
 from app.models.market_snapshot import MarketSnapshot
@@ -30,6 +31,7 @@ __all__ = [
     "MarketData",
     "MarketDataFinding",
     "MarketDataGap",
+    "MarketDataIndicators",
     "MarketDataRevision",
     "MarketEvent",
     "MarketSnapshot",

@@ -64,11 +64,10 @@ SELECT stored.cryptocurrency_id, stored.timeframe, stored.timestamp,
 FROM market_data AS stored JOIN {_GIVEN} ON {_SAME_SLOT}
 WHERE {_DIFFERS}
 """)
-# Indicators were of the old value.
 _REPLACE = sa.text(f"""
 UPDATE market_data AS stored
 SET open = given.open, high = given.high, low = given.low, close = given.close,
-    volume = given.volume, known_at = {_KNOWN_FROM_NOW_ON}, indicators = NULL
+    volume = given.volume, known_at = {_KNOWN_FROM_NOW_ON}
 FROM {_GIVEN}
 WHERE {_SAME_SLOT} AND {_DIFFERS}
 """)

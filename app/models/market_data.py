@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -23,10 +23,10 @@ class MarketData(BaseModel):
     """One closed bar; the row of a bar the exchange corrected holds the newest value.
 
     Rows are many, so each byte counts: the key is natural, columns stand in an
-    order without padding, prices are doubles (what exchanges deliver), and there is
-    neither a foreign key (its trigger fires for each row of a COPY) nor a run id: a
-    row is traced by `known_at`, see `ConfigurationHistory.find_run_at`. Write bars
-    with `app.models.ingest.store_bars`, which keeps superseded values.
+    order without padding, none is NULL, prices are doubles (what exchanges deliver),
+    and there is neither a foreign key (its trigger fires for each row of a COPY) nor
+    a run id: a row is traced by `known_at`, see `ConfigurationHistory.find_run_at`.
+    Write bars with `app.models.ingest.store_bars`, which keeps superseded values.
     """
 
     __tablename__ = "market_data"
@@ -61,9 +61,6 @@ class MarketData(BaseModel):
     volume: Mapped[float] = mapped_column(comment="Amount traded, base currency.")
     known_at: Mapped[datetime] = mapped_column(
         comment="When we first had this value; also tells the collector's run."
-    )
-    indicators: Mapped[dict[str, Any] | None] = mapped_column(
-        comment="Indicator values; NULL unless configuration asks for them."
     )
 
     @classmethod

@@ -76,6 +76,9 @@ def _create(session: Session, table: str, name: str, month: datetime) -> None:
     # writers until commit; attaching a finished table only keeps out other DDL.
     until = Timeframe.MN1.next_open(month)
     session.execute(sa.text(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)"))
+    if table == "market_data":
+        # Keys ascend within each series, so no page needs room for one in between.
+        session.execute(sa.text(f"ALTER INDEX {name}_pkey SET (fillfactor = 100)"))
     session.execute(
         sa.text(
             f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES"

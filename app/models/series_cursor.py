@@ -39,7 +39,11 @@ class SeriesCursor(RunMixin, TimestampMixin, BaseModel):
         sa.CheckConstraint(
             "(closed_at IS NULL) = (close_reason IS NULL)", name="closed_with_reason"
         ),
-        {"comment": "One row per series: where its history starts and ends."},
+        {
+            "comment": "One row per series: where its history starts and ends.",
+            # Room to update a row in its page, as happens at each bar.
+            "postgresql_with": {"fillfactor": 50},
+        },
     )
 
     cryptocurrency_id: Mapped[int] = mapped_column(

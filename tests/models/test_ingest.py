@@ -51,7 +51,6 @@ def test_new_bars_are_stored_as_given(database: Database) -> None:
     assert [row.open for row in rows] == given.bars["open"].tolist()
     assert [row.volume for row in rows] == given.bars["volume"].tolist()
     assert {row.known_at for row in rows} == {LATER}
-    assert {row.indicators for row in rows} == {None}
 
 
 def test_storing_twice_changes_nothing(database: Database) -> None:

@@ -20,6 +20,8 @@ from tests.models.factories import T0, fill_every_table
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = sorted(BaseModel.metadata.tables)
+# Made from columns of another table, and put back there by the downgrade.
+MOVED = {"market_data_indicators"}
 REVISIONS = [
     script.revision
     for script in ScriptDirectory.from_config(
@@ -59,7 +61,8 @@ def test_each_revision_goes_down_and_up_with_rows_in_the_tables(
         schema.upgrade(empty_database_url, revision=revision)
         again, higher = count_rows(empty_database), count_columns(empty_database)
         assert higher > lower, "made nothing"
-        assert again == kept | {t: 0 for t in again if t not in kept}
+        made = {t: full[t] if t in MOVED else 0 for t in again if t not in kept}
+        assert again == kept | made
         schema.downgrade(empty_database_url, before)
     schema.upgrade(empty_database_url)
     assert count_rows(empty_database) == dict.fromkeys(TABLES, 0)
