@@ -62,9 +62,10 @@ docs: dev ## Generate docs/ and config.yaml.example from the code
 	@$(BIN)/python scripts/generate_docs.py
 
 .PHONY: bench
-bench: dev ## Measure ingest and scanning beside raw PostgreSQL
+bench: dev ## Measure ingest, scanning and indicators beside what they rest on
 	@$(BIN)/python -m benchmarks.ingest
 	@$(BIN)/python -m benchmarks.scan
+	@$(BIN)/python -m benchmarks.indicators
 
 .PHONY: lock
 lock: dev ## Resolve requirements*.in into the pinned files

@@ -19,14 +19,16 @@ def rolling_sum(values: FloatArray, bars: int) -> FloatArray:
     span without volume would not sum to 0.
     """
     size = len(values)
-    blocks = -(-size // bars)
-    grid = np.zeros((blocks, bars))
-    grid.ravel()[:size] = values
-    total: FloatArray = grid.cumsum(axis=1).ravel()[:size]
-    if size > bars:
-        behind = grid[:, ::-1].cumsum(axis=1)[:, ::-1]
-        behind[:, 0] = 0.0  # a span that starts a block is that block's own sum
-        total[bars:] += behind.ravel()[1 : size - bars + 1]
+    if size <= bars:
+        return values.cumsum()
+    whole = size // bars * bars
+    total, behind = np.empty(size), np.empty(whole)
+    blocks, ends = values[:whole].reshape(-1, bars), behind.reshape(-1, bars)
+    np.cumsum(blocks, axis=1, out=total[:whole].reshape(-1, bars))
+    np.cumsum(values[whole:], out=total[whole:])
+    np.cumsum(blocks[:, ::-1], axis=1, out=ends[:, ::-1])
+    ends[:, 0] = 0.0  # a span that starts a block is that block's own sum
+    total[bars:] += behind[1 : size - bars + 1]
     return total
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Self
@@ -18,6 +17,7 @@ from app.analysis.divergence import (
 from app.analysis.indicator_config import IndicatorsConfig, indicators_from_config
 from app.analysis.indicator_value import IndicatorValue, ValueStatus
 from app.analysis.indicators.base import Indicator
+from app.analysis.indicators.base import compute_indicators as compute_indicators
 from app.analysis.indicators.cmf import Cmf
 from app.analysis.indicators.mfi import Mfi
 from app.analysis.indicators.momentum import Macd, Rsi
@@ -58,33 +58,6 @@ DEFAULT_INDICATORS: tuple[Indicator, ...] = (
 )
 
 _OVERFLOW = "the figure is beyond what a float can hold"
-
-
-def compute_indicators(
-    window: CandleWindow, indicators: Sequence[Indicator]
-) -> dict[str, float | None]:
-    """Value of each output at the window's last bar; None while warming up.
-
-    Each indicator sees exactly its last `bars_needed_on` bars of the time frame,
-    however long the window is: that makes a value the same in live, replay and data-set
-    builds. NaN never leaves this function.
-    """
-    values: dict[str, float | None] = {}
-    bars, timeframe = len(window), window.timeframe
-    cuts: dict[int, CandleWindow] = {}
-    for indicator in indicators:
-        needed = indicator.bars_needed_on(timeframe)
-        if bars < needed:
-            values.update(dict.fromkeys(indicator.outputs))
-            continue
-        cut = cuts.get(needed)
-        if cut is None:
-            cut = cuts[needed] = window.last(needed)
-        arrays = indicator.series(cut)
-        for name, array in zip(indicator.outputs, arrays, strict=True):
-            value = float(array[-1])
-            values[name] = value if math.isfinite(value) else None
-    return values
 
 
 class IndicatorService:

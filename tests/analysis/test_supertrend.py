@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import talib
 
 from app.analysis.indicators.supertrend import SuperTrend
+from app.analysis.indicators.volatility import Atr
 from app.analysis.window import CandleWindow
 from tests.analysis.recorded import recorded_bars
 from tests.analysis.windows import first_bars, random_walk, window_of
@@ -32,6 +34,47 @@ def test_recorded_bars_nearly_always_have_a_value(shared_data: Path) -> None:
     hourly = recorded_bars(shared_data, "BTCUSDT-1h")
 
     assert without_value(hourly, every=61) < 0.005
+
+
+def from_state(
+    window: CandleWindow, start: int, upper: float, lower: float, side: int
+) -> list[tuple[float, int]]:
+    """Band and direction at each bar from `start` on, from a state made up."""
+    atr = talib.ATR(window.high, window.low, window.close, 10)
+    path, middle = [], (window.high + window.low) / 2
+    for bar in range(start, len(window)):
+        before, close = window.close[bar - 1], window.close[bar]
+        level = middle[bar] + 3 * atr[bar]
+        upper = level if level < upper or before > upper else upper
+        level = middle[bar] - 3 * atr[bar]
+        lower = level if level > lower or before < lower else lower
+        side = -1 if close <= (lower if side == 1 else upper) else 1
+        path.append((lower if side == 1 else upper, side))
+    return path
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_value_is_the_same_from_any_state_at_the_start(seed: int) -> None:
+    # Few bars after the start, so that values are there for some seeds and bars only.
+    noise = np.random.default_rng(seed)
+    window = random_walk(TREND.bars_needed, seed, deviation=0.01)
+    start = Atr(10).bars_needed - 1
+    hidden = TREND._hidden_from(window, start)
+    price = window.close[start]
+
+    paths = [
+        from_state(window, start, price * up, price * down, side)
+        for up in (0.5, *noise.uniform(0.9, 1.15, 12), 9.0)
+        for down in (0.1, *noise.uniform(0.85, 1.1, 12), 5.0)
+        for side in (1, -1)
+    ]
+
+    known = [bar for bar in range(start, len(window)) if bar not in hidden]
+    assert start in hidden and len(known) > 100
+    for bar in known:
+        assert len({path[bar - start] for path in paths}) == 1, f"bar {bar}"
+    band, direction = TREND.series(window)
+    assert paths[0][-1] == (pytest.approx(band[-1], rel=1e-12), direction[-1])
 
 
 @pytest.mark.parametrize("before", ["rose", "fell", "crashed", "exploded"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -92,3 +93,32 @@ class Indicator(ABC):
                 raise ConfigurationError(
                     f"{thing} must be a finite number above 0, got {value!r}"
                 )
+
+
+def compute_indicators(
+    window: CandleWindow, indicators: Sequence[Indicator]
+) -> dict[str, float | None]:
+    """Value of each output at the window's last bar; None while warming up.
+
+    Each indicator sees exactly its last `bars_needed_on` bars of the time frame,
+    however long the window is: that makes a value the same in live, replay and data-set
+    builds. NaN never leaves this function.
+    """
+    values: dict[str, float | None] = {}
+    bars, timeframe = len(window), window.timeframe
+    cuts: dict[int, CandleWindow] = {}
+    with np.errstate(all="ignore"):
+        for indicator in indicators:
+            needed = indicator.bars_needed_on(timeframe)
+            if bars < needed:
+                values.update(dict.fromkeys(indicator.outputs))
+                continue
+            cut = cuts.get(needed)
+            if cut is None:
+                cut = cuts[needed] = window.last(needed)
+            for name, array in zip(
+                indicator.outputs, indicator._series(cut), strict=True
+            ):
+                value = float(array[-1])
+                values[name] = value if math.isfinite(value) else None
+    return values

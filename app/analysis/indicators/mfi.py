@@ -39,7 +39,9 @@ class Mfi(Indicator):
     def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
         high, low, close, volume = window.high, window.low, window.close, window.volume
         mfi: FloatArray = talib.MFI(high, low, close, volume, self.period)
-        if np.count_nonzero(mfi == 0.0):
+        zero = np.flatnonzero(mfi == 0.0)
+        if len(zero):
             still = unchanged(talib.TYPPRICE(high, low, close)) | (volume == 0.0)
-            mfi[held_for(still, self.period) & ~np.isnan(mfi)] = NEUTRAL_MFI
+            if still[zero].any():
+                mfi[held_for(still, self.period) & ~np.isnan(mfi)] = NEUTRAL_MFI
         return (mfi,)

@@ -39,10 +39,11 @@ class Obv(Indicator):
         return f"first of the last {self.bars} bars"
 
     def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
-        if not len(window):
-            return (np.empty(0),)
-        volume = window.volume
-        balance = np.sign(np.diff(window.close, prepend=0.0)) * volume
+        volume, close = window.volume, window.close
+        balance = np.ones(len(window))
+        np.subtract(close[1:], close[:-1], out=balance[1:])
+        np.sign(balance, out=balance)
+        balance *= volume
         obv = rolling_sum(balance, self.bars)
         # The first bar of each span counts as rising, whatever it did.
         later = len(obv) - self.bars

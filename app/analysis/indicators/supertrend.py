@@ -72,51 +72,60 @@ class SuperTrend(Indicator):
     def _hidden_from(self, window: CandleWindow, judged_from: int) -> list[int]:
         """Bars from `judged_from` on at which the active band hangs on older bars.
 
-        Starts from no knowledge and keeps what is possible: the lowest and highest
-        value of each band, the highest upper band of a falling trend and the lowest
-        lower one of a rising trend (infinite where there can be no such trend). A band
-        moves to the new level where that is nearer or the close before was beyond it,
-        else it stays; a trend turns where the close is beyond its band. One long loop,
-        for it runs for each market at each close; it ends where all is known, since
-        then it stays so.
+        Starts from no knowledge and keeps what is possible: the least and most that
+        each band can be, whether the trend can rise or fall, and how far its band can
+        then be off. A band moves to the new level where that is nearer or the close
+        before was beyond it, else it stays; a trend turns where the close is beyond its
+        band. One long loop, for it runs for each market at each close; it ends where
+        all is known, since then it stays so.
         """
         hidden: list[int] = []
         start, size = self._settled - 1, len(window)
         upper_least = lower_least = rising_least = -_INF
         upper_most = lower_most = falling_most = _INF
+        can_rise = can_fall = True
         for first in range(start, size, _CHUNK):
             bars = self._bands(window, first, min(first + _CHUNK, size))
             for at, (upper, lower, before, close) in enumerate(zip(*bars, strict=True)):
-                least, most = max(upper_least, before), min(upper_most, upper)
-                upper_most = (
-                    upper if upper_least < before or upper_most > upper else most
-                )
-                upper_least = least if least <= most else upper
-                least, most = max(lower_least, lower), min(lower_most, before)
-                lower_least = (
-                    lower if lower_most > before or lower_least < lower else least
-                )
-                lower_most = most if least <= most else lower
-                may_fall = rising_least < _INF and close <= lower_most
-                may_rise = falling_most > -_INF and close > upper_least
-                falling_most = min(falling_most, upper)
-                if close > falling_most:
-                    falling_most = -_INF
-                rising_least = max(rising_least, lower)
-                if close <= rising_least:
-                    rising_least = _INF
-                if may_fall:
-                    falling_most = max(falling_most, upper_most)
-                if may_rise:
-                    rising_least = min(rising_least, lower_least)
-                rises, falls = falling_most == -_INF, rising_least == _INF
-                upper_known = upper_least == upper_most
-                lower_known = lower_least == lower_most
-                if (rises or falls) and upper_known and lower_known:
+                if before > upper_most or upper < upper_least or before > upper:
+                    upper_least = upper_most = upper
+                elif before > upper_least or upper < upper_most:
+                    upper_most = upper
+                    if before > upper_least:
+                        upper_least = before
+                if before < lower_least or lower > lower_most or before < lower:
+                    lower_least = lower_most = lower
+                elif before < lower_most or lower > lower_least:
+                    lower_least = lower
+                    if before < lower_most:
+                        lower_most = before
+                turns_down = can_rise and close <= lower_most
+                turns_up = can_fall and close > upper_least
+                if can_fall:
+                    if upper < falling_most:
+                        falling_most = upper
+                    can_fall = close <= falling_most
+                if can_rise:
+                    if lower > rising_least:
+                        rising_least = lower
+                    can_rise = close > rising_least
+                if turns_down:
+                    falling_most = max(falling_most if can_fall else -_INF, upper_most)
+                    can_fall = True
+                if turns_up:
+                    rising_least = min(rising_least if can_rise else _INF, lower_least)
+                    can_rise = True
+                if can_rise and can_fall:
+                    is_known = False
+                elif upper_least == upper_most and lower_least == lower_most:
                     return hidden
-                if first + at >= judged_from and not (
-                    (rises and lower_known) or (falls and upper_known)
-                ):
+                else:
+                    is_known = (
+                        lower_least == lower_most
+                        if can_rise
+                        else upper_least == upper_most
+                    )
+                if not is_known and first + at >= judged_from:
                     hidden.append(first + at)
         return hidden
 

@@ -65,4 +65,6 @@ class BollingerBands(Indicator):
         upper, middle, lower = talib.BBANDS(
             window.close, self.period, self.deviations, self.deviations
         )
-        return upper, middle, lower, (upper - lower) / middle
+        width = upper - lower
+        width /= middle
+        return upper, middle, lower, width

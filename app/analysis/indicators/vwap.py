@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
+import talib
 
 from app.analysis.indicators.base import Indicator
 from app.analysis.sessions import ASIA_HOURS, LONDON_HOURS, NEW_YORK_HOURS
@@ -18,6 +19,8 @@ from app.core.exceptions import ConfigurationError
 from app.domain.timeframe import Timeframe
 
 _DAY = timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
+_DAY_US = _DAY // _MICROSECOND
 
 # When a session opens, each day, after 00:00 UTC. It lasts until it opens again.
 SESSION_OPENS: Mapping[str, timedelta] = MappingProxyType(
@@ -65,7 +68,8 @@ class Vwap(Indicator):
         return "nothing was traded since the session opened"
 
     def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
-        value = (window.high + window.low + window.close) / 3 * window.volume
+        value = talib.TYPPRICE(window.high, window.low, window.close)
+        value *= window.volume
         edges = _session_edges(window, SESSION_OPENS[self.session])
         traded, spent = _sums(window.volume, edges), _sums(value, edges)
         vwap = np.full(len(window), np.nan)
@@ -79,19 +83,23 @@ class Vwap(Indicator):
             )
 
 
-def _session_edges(window: CandleWindow, opens: timedelta) -> list[int]:
-    """First bar of each session, and the number of bars."""
-    since = window.open_at.view(np.int64) - opens // timedelta(microseconds=1)
-    session = since // (_DAY // timedelta(microseconds=1))
-    starts = np.flatnonzero(session[1:] != session[:-1]) + 1
-    return [0, *starts.tolist(), len(session)]
+def _session_edges(window: CandleWindow, opens: timedelta) -> list[int] | None:
+    """First bar of each session, and the number of bars; None for one bar each."""
+    if not len(window) or window.timeframe.duration >= _DAY:
+        return None
+    times = window.open_at.view(np.int64)
+    offset = opens // _MICROSECOND
+    first = (int(times[0]) - offset) // _DAY_US + 1
+    last = (int(times[-1]) - offset) // _DAY_US + 1
+    starts = np.arange(first, last) * _DAY_US + offset
+    return [0, *np.searchsorted(times, starts).tolist(), len(times)]
 
 
-def _sums(values: FloatArray, edges: list[int]) -> FloatArray:
+def _sums(values: FloatArray, edges: list[int] | None) -> FloatArray:
     """Running sums that start anew at each edge: nothing is left of older sessions."""
-    if len(edges) > len(values):
+    if edges is None:
         return values
     sums = np.empty_like(values)
     for start, stop in pairwise(edges):
-        np.cumsum(values[start:stop], out=sums[start:stop])
+        values[start:stop].cumsum(out=sums[start:stop])
     return sums
