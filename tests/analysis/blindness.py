@@ -66,6 +66,16 @@ def known(result: Any, like: Any, bar_at: datetime, known_at: datetime) -> Any:
             for key, value in result.items()
             if key in like or value is not None
         }
+    if is_dataclass(result) and _bars_of(result) is not None:
+        closed = bars_closed_by(_bars_of(result), known_at)
+        return {
+            field.name: (
+                known(value, value, bar_at, known_at)
+                if isinstance(value := getattr(result, field.name), CandleWindow)
+                else value[:closed]
+            )
+            for field in fields(result)
+        }
     if is_dataclass(result):
         return {
             field.name: known(
@@ -82,6 +92,12 @@ def known(result: Any, like: Any, bar_at: datetime, known_at: datetime) -> Any:
             for value, same in zip(result, like, strict=True)
         ]
     return result
+
+
+def _bars_of(result: Any) -> CandleWindow | None:
+    """The bars among the fields of a result, None where there are none."""
+    values = (getattr(result, field.name) for field in fields(result))
+    return next((v for v in values if isinstance(v, CandleWindow)), None)
 
 
 def _is_findings(result: Any) -> bool:

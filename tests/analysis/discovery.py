@@ -16,7 +16,7 @@ import pkgutil
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ import app.analysis
 from app.analysis.finding import Finding
 from app.analysis.indicators.base import Indicator
 from app.analysis.service import DEFAULT_INDICATORS
-from app.analysis.window import CandleWindow
+from app.analysis.window import CandleWindow, FloatArray
 from app.domain.timeframe import Timeframe
 from tests.analysis.feeds import Feed
 
@@ -71,29 +71,31 @@ def find_probes() -> tuple[list[Probe], list[str]]:
     probes: list[Probe] = []
     strangers: list[str] = []
     for module in analysis_modules():
-        for owner, name, function in _candidates(module, strangers):
+        for name, function in _candidates(module, strangers):
             try:
-                probes.append(make_probe(name, function, owner))
+                probe = make_probe(name, function)
             except Stranger as reason:
                 strangers.append(f"{name}: {reason}")
+            else:
+                probes += [probe, *_variants(probe)]
     return probes, strangers
 
 
 def _candidates(
     module: types.ModuleType, strangers: list[str]
-) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+) -> Iterator[tuple[str, Callable[..., Any]]]:
     for name, item in vars(module).items():
         if name.startswith("_") or getattr(item, "__module__", "") != module.__name__:
             continue
-        if inspect.isfunction(item) and takes_bars(item):
-            yield None, f"{module.__name__}.{name}", item
+        if inspect.isfunction(item) and (takes_bars(item) or _maps_values(item)):
+            yield f"{module.__name__}.{name}", item
         elif inspect.isclass(item) and item is not CandleWindow:
             yield from _methods(item, f"{module.__name__}.{name}", strangers)
 
 
 def _methods(
     owner: type, name: str, strangers: list[str]
-) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+) -> Iterator[tuple[str, Callable[..., Any]]]:
     if getattr(owner, "_is_protocol", False) or inspect.isabstract(owner):
         return
     if not is_dataclass(owner) and takes_bars(owner.__init__):
@@ -111,7 +113,7 @@ def _methods(
         strangers.append(f"{name}: cannot be built without arguments ({error})")
         return
     for key in methods:
-        yield instance, f"{name}.{key}", getattr(instance, key)
+        yield f"{name}.{key}", getattr(instance, key)
 
 
 def takes_bars(function: Callable[..., Any]) -> bool:
@@ -123,7 +125,24 @@ def takes_bars(function: Callable[..., Any]) -> bool:
 SETTINGS: Mapping[str, Callable[[Feed], Any]] = {"allow_warming_up": lambda feed: True}
 
 
-def make_probe(name: str, function: Callable[..., Any], owner: Any = None) -> Probe:
+def _maps_values(function: Callable[..., Any]) -> bool:
+    """Whether it answers an array of values, in a parameter `values`, with another."""
+    hints = _hints(function)
+    first = next(iter(inspect.signature(function).parameters), None)
+    if first != "values" or hints["values"] != FloatArray != hints.get("return"):
+        return False
+    needed = [
+        hints.get(key)
+        for key, parameter in inspect.signature(function).parameters.items()
+        if key != "values" and parameter.default is inspect.Parameter.empty
+    ]
+    if not all(hint is int for hint in needed):
+        return False
+    answer = function(np.arange(1.0, 41.0), *(5 for _ in needed))
+    return bool(answer.shape == (40,))
+
+
+def make_probe(name: str, function: Callable[..., Any]) -> Probe:
     """Raises Stranger where an argument or the result is of no known shape."""
     hints = _hints(function)
     arguments: dict[str, Callable[[Feed], Any]] = {}
@@ -139,11 +158,32 @@ def make_probe(name: str, function: Callable[..., Any], owner: Any = None) -> Pr
     return Probe(name, function, arguments, kind_of(hints.get("return")))
 
 
+def _variants(probe: Probe) -> Iterator[Probe]:
+    """The same function with each choice of an enum that is not its default."""
+    hints = _hints(probe.function)
+    for key, parameter in inspect.signature(probe.function).parameters.items():
+        hint = hints.get(key)
+        is_choice = inspect.isclass(hint) and issubclass(hint, enum.Enum)
+        if key in probe.arguments or not is_choice:
+            continue
+        for choice in hint:
+            if choice is not parameter.default:
+                yield replace(
+                    probe,
+                    name=f"{probe.name}({choice.name.lower()})",
+                    arguments={**probe.arguments, key: lambda _, c=choice: c},
+                )
+
+
 def _maker(name: str, hint: Any, is_first: bool) -> Callable[[Feed], Any] | None:
     if hint is Timeframe:
         return lambda feed: next(iter(feed.higher))
     if _mentions(hint, Indicator):
         return lambda feed: DEFAULT_INDICATORS
+    if hint == FloatArray and name == "values":
+        return lambda feed: feed.window.close
+    if hint is int and name in ("period", "bars"):
+        return lambda feed: 5
     for option in _options(hint):
         origin, args = typing.get_origin(option), typing.get_args(option)
         if option is CandleWindow:
@@ -205,6 +245,8 @@ def _kind_of_option(hint: Any) -> Kind:
     if is_dataclass(origin) and not issubclass(origin, Finding):
         hints = typing.get_type_hints(origin)
         kinds = {kind_of(hints[field.name]) for field in fields(origin)}
+        if kinds == {Kind.WINDOW, Kind.SERIES}:  # bars, and columns beside them
+            return Kind.WINDOW
         return kinds.pop() if len(kinds) == 1 else Kind.STATE
     return Kind.STATE
 

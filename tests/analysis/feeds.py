@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -20,12 +21,14 @@ HIGHER: dict[Timeframe, tuple[Timeframe, ...]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Feed:
     """A market with all that a function may ask for beside it.
 
     `benchmark` is another market at the same bars, `higher` the market's own larger
     time frames, of which only bars complete by the last bar's close are here.
+    Cuts are kept, for many functions are asked about the same ones; windows cannot be
+    written to.
     """
 
     window: CandleWindow
@@ -50,21 +53,24 @@ class Feed:
     def timeframes(self) -> dict[Timeframe, CandleWindow]:
         return {self.window.timeframe: self.window, **self.higher}
 
-    @property
+    @cached_property
     def markets(self) -> dict[str, CandleWindow]:
         """Three markets; the third lacks every seventh bar."""
         some = np.arange(len(self.window)) % 7 != 3
         holed = keep_bars(self.benchmark, some)
         return {"AAA/USDT": self.window, "BTC/USDT": self.benchmark, "CCC/USDT": holed}
 
+    @lru_cache(maxsize=4096)
     def removed(self, bars: int) -> Feed:
         """The first bars in memory of their own: no later bar is even near."""
         return self._cut(bars, first_bars)
 
+    @lru_cache(maxsize=4096)
     def hidden(self, bars: int) -> Feed:
         """The first bars as views of memory in which the later ones follow."""
         return self._cut(bars, lambda window, kept: window._slice(0, kept))
 
+    @lru_cache(maxsize=4096)
     def altered(self, bars: int) -> Feed:
         """All bars, those after the first `bars` replaced by a wilder market."""
         return self._cut(bars, _alter)

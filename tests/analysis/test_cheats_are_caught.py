@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -92,6 +92,12 @@ def peeks_behind_the_view(window: CandleWindow) -> float:
 _highest: list[float] = [0.0]
 
 
+def resampled_by_halves(window: CandleWindow) -> CandleWindow:
+    """Bars that show the later half of the window from the start."""
+    part = window._slice(0, len(window) // 2)
+    return replace(part, volume=window.volume[-len(part) :])
+
+
 def remembers_what_it_saw(window: CandleWindow) -> float:
     _highest[0] = max(_highest[0], float(window.high.max()))
     return _highest[0]
@@ -125,6 +131,7 @@ def test_the_honest_pass(honest: Callable[..., Any]) -> None:
         peaks_deleted_when_broken,
         peeks_behind_the_view,
         remembers_what_it_saw,
+        resampled_by_halves,
         moves_of_higher_bars,
     ],
 )
@@ -137,7 +144,7 @@ def a_series_as_a_state(window: CandleWindow) -> tuple[float, FloatArray]:
     return 0.0, window.close
 
 
-def an_unnamed_need(window: CandleWindow, period: int) -> FloatArray:
+def an_unnamed_need(window: CandleWindow, weight: float) -> FloatArray:
     return window.close
 
 
