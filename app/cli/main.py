@@ -5,13 +5,19 @@ Every command imports what it needs when it runs, so that `--help` stays instant
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
+from app.cli.options import (
+    ConfigOption,
+    RecordingOption,
+    choose_recording,
+    override,
+)
+from app.cli.quality_commands import add_quality_commands
 from app.core.exceptions import AppError, ExitCode
 from app.domain.process import ProcessName
 from app.domain.timeframe import Timeframe
@@ -23,16 +29,6 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-ConfigOption = Annotated[
-    Optional[Path],
-    typer.Option("--config", help="Configuration file (YAML).", dir_okay=False),
-]
-
-RecordingOption = Annotated[
-    Optional[Path],
-    typer.Option("--recording", help="Folder of the recording that was replayed."),
-]
 
 
 @cli.command()
@@ -57,8 +53,8 @@ def up(
     """Start everything: database, migrations, market, processes, live status."""
     from app.cli.up import run_up
 
-    _choose_recording(recording)
-    _override("CRYPTO_BOT__REPLAY__SPEED", speed)
+    choose_recording(recording)
+    override("CRYPTO_BOT__REPLAY__SPEED", speed)
     raise typer.Exit(run_up(config, seconds=seconds, is_plain=plain))
 
 
@@ -85,10 +81,10 @@ def replay_market(
     """Serve the replay market: an exchange with simulated or recorded prices."""
     from app.bootstrap import serve_replay_market
 
-    _override("CRYPTO_BOT__EXCHANGE__ID", "replay")
-    _override("CRYPTO_BOT__REPLAY__HOST", host)
-    _override("CRYPTO_BOT__REPLAY__PORT", port)
-    _override("CRYPTO_BOT__REPLAY__RECORDING", recording and recording.resolve())
+    override("CRYPTO_BOT__EXCHANGE__ID", "replay")
+    override("CRYPTO_BOT__REPLAY__HOST", host)
+    override("CRYPTO_BOT__REPLAY__PORT", port)
+    override("CRYPTO_BOT__REPLAY__RECORDING", recording and recording.resolve())
     serve_replay_market(config)
 
 
@@ -114,7 +110,7 @@ def status(
     """Show processes, tables, newest signals, trades and equity once."""
     from app.cli.status import show_status
 
-    _choose_recording(recording)
+    choose_recording(recording)
     show_status(config, is_json=json)
 
 
@@ -191,7 +187,7 @@ def database_url(
     """Print how psql, pandas and others reach the database."""
     from app.cli.database_url import print_database_url
 
-    _choose_recording(recording)
+    choose_recording(recording)
     print_database_url(config, serve)
 
 
@@ -211,16 +207,7 @@ def healthcheck(
     raise typer.Exit(ExitCode.OK if healthy else ExitCode.FAILED)
 
 
-def _choose_recording(recording: Path | None) -> None:
-    """Mean the database of this recording, which is one of its own."""
-    _override("CRYPTO_BOT__EXCHANGE__ID", "replay" if recording else None)
-    _override("CRYPTO_BOT__REPLAY__RECORDING", recording and recording.resolve())
-
-
-def _override(variable: str, value: object) -> None:
-    """Let an option win over file and environment, for children as well."""
-    if value is not None:
-        os.environ[variable] = str(value)
+add_quality_commands(cli)
 
 
 def main() -> None:

@@ -168,6 +168,15 @@ class QuarantinedRow(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
         return list(session.scalars(query))
 
     @classmethod
+    def find_by_prefix(cls, session: Session, prefix: str) -> list[Self]:
+        """Up to two items whose id begins with `prefix`."""
+        text = sa.cast(cls.id, sa.Text)
+        query = sa.select(cls).where(
+            text.startswith(prefix.strip().lower(), autoescape=True)
+        )
+        return list(session.scalars(query.order_by(cls.id).limit(2)))
+
+    @classmethod
     def get_latest(cls, session: Session, limit: int = 20) -> list[Self]:
         """The items refused last, newest first."""
         query = sa.select(cls).order_by(cls.known_at.desc()).limit(limit)

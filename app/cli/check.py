@@ -1,0 +1,201 @@
+"""`crypto-bot check`: checks of stored bars."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.bootstrap import (
+    Runtime,
+    begin_run,
+    build_clock,
+    build_exchange,
+    load_settings,
+    open_database,
+)
+from app.cli.market_time import stored_clock
+from app.cli.moments import parse_moment
+from app.cli.replay import market_for_script
+from app.core.exceptions import ExitCode
+from app.domain.timeframe import Timeframe
+from app.exchange.service import ExchangeService
+from app.services.cross_checks.findings import CheckCounts
+from app.services.cross_checks.series import (
+    StoredSeries,
+    check_window,
+    list_series,
+    windows_of,
+)
+from app.services.cross_checks.trades import (
+    check_against_trades,
+    columns_of_trades,
+    fetch_trade_list,
+)
+from app.services.runs import end_run
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What the command line asked for."""
+
+    symbol: str | None
+    timeframe: Timeframe | None
+    since: str | None
+    trade_bars: int
+    is_json: bool
+
+
+@dataclass
+class _Report:
+    """Counts of each series, in the order checked."""
+
+    series: list[tuple[StoredSeries, CheckCounts]] = field(default_factory=list)
+
+    @property
+    def total(self) -> CheckCounts:
+        total = CheckCounts()
+        for _, counts in self.series:
+            total.add(counts)
+        return total
+
+
+def run_check(config: Path | None, options: CheckOptions) -> ExitCode:
+    """Check what matches, print it; the command's exit code (0: the checks ran)."""
+    since = parse_moment(options.since, "--since")
+    settings = load_settings(config, is_quiet=True)
+    if options.trade_bars:
+        with market_for_script(settings, config):
+            return _run(config, options, since)
+    return _run(config, options, since)
+
+
+def _run(
+    config: Path | None, options: CheckOptions, since: datetime | None
+) -> ExitCode:
+    settings = load_settings(config, is_quiet=True)
+    with open_database(settings, "check") as database:
+        with database.session_scope() as session:
+            series = list_series(
+                session,
+                symbol=options.symbol,
+                timeframe=options.timeframe,
+                since=since,
+            )
+            clock = stored_clock(session, settings)
+        if options.symbol is not None and not series:
+            raise typer.BadParameter(
+                f"no stored bars of {options.symbol!r:.60} match: see `crypto-bot "
+                "status` for what there is"
+            )
+        if options.trade_bars:
+            clock = build_clock(settings)
+        run_id = begin_run(settings, database, clock, "check")
+        runtime = Runtime(settings, database, clock, run_id)
+        report = _check_all(runtime, series)
+        if options.trade_bars:
+            asyncio.run(_check_trades(runtime, report, options.trade_bars))
+        with database.session_scope() as session:
+            end_run(session, run_id, clock.now())
+    _show(report, options.is_json)
+    return ExitCode.OK
+
+
+def _check_all(runtime: Runtime, series: list[StoredSeries]) -> _Report:
+    report = _Report()
+    for one in series:
+        counts = CheckCounts()
+        for start, end in windows_of(one):
+            with runtime.database.session_scope() as session:
+                now = runtime.clock.now()
+                counts.add(
+                    check_window(session, [one], start, end, now, runtime.run_id)
+                )
+        report.series.append((one, counts))
+    return report
+
+
+async def _check_trades(runtime: Runtime, report: _Report, bars: int) -> None:
+    """Compare the newest bars of each market's smallest time frame with trades."""
+    async with build_exchange(runtime) as exchange:
+        done: set[int] = set()
+        for one, counts in report.series:
+            mine = one.exchange == runtime.settings.exchange.id
+            if one.cryptocurrency_id in done or not mine:
+                continue
+            done.add(one.cryptocurrency_id)
+            counts.add(await _check_newest(runtime, exchange, one, bars))
+
+
+async def _check_newest(
+    runtime: Runtime, exchange: ExchangeService, one: StoredSeries, bars: int
+) -> CheckCounts:
+    start = max(one.start, one.timeframe.shift(one.end, -bars))
+    told = await fetch_trade_list(exchange, one.symbol, start, one.end)
+    with runtime.database.session_scope() as session:
+        return check_against_trades(
+            session,
+            one.cryptocurrency_id,
+            one.timeframe,
+            columns_of_trades(told),
+            runtime.clock.now(),
+            runtime.run_id,
+        )
+
+
+def _show(report: _Report, is_json: bool) -> None:
+    total = report.total
+    if is_json:
+        series = [
+            {
+                "exchange": one.exchange,
+                "symbol": one.symbol,
+                "timeframe": one.timeframe.value,
+                "from": one.start.isoformat(),
+                "until": one.end.isoformat(),
+                "compared_with": one.lower.value if one.lower else None,
+                **_plain(counts),
+            }
+            for one, counts in report.series
+        ]
+        print(json.dumps({"series": series, "total": _plain(total)}, indent=2))
+        return
+    table = Table(title="Checks of stored bars", title_justify="left")
+    for name in ("market", "frame", "bars", "against", "compared", "findings", "new"):
+        table.add_column(name, justify="right" if name in ("bars", "new") else "left")
+    for one, counts in report.series:
+        table.add_row(
+            one.symbol,
+            one.timeframe.value,
+            f"{counts.judged:,}",
+            one.lower.value if one.lower else "-",
+            f"{counts.compared:,}",
+            _findings(counts),
+            f"{counts.new}",
+        )
+    Console().print(table)
+    print(
+        f"{total.judged:,} bars judged, {total.compared:,} compared with what they are "
+        f"made of: {total.found.total()} findings, {total.new} of them new."
+    )
+
+
+def _findings(counts: CheckCounts) -> str:
+    found = (f"{count} {rule}" for rule, count in sorted(counts.found.items()))
+    return ", ".join(found) or "-"
+
+
+def _plain(counts: CheckCounts) -> dict[str, Any]:
+    return {
+        "judged": counts.judged,
+        "compared": counts.compared,
+        "findings": dict(sorted(counts.found.items())),
+        "new": counts.new,
+    }
