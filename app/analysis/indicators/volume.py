@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import talib
 
 from app.analysis.indicators.base import Indicator
+from app.analysis.rolling import rolling_sum
 from app.analysis.window import CandleWindow, FloatArray
 
 
@@ -35,7 +35,9 @@ class VolumeRatio(Indicator):
     def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
         ratio = np.full(len(window), np.nan)
         if len(window) > self.period:
-            mean = talib.SMA(window.volume, self.period)[self.period - 1 : -1]
+            # Not TA-Lib's running mean: it keeps the rounding of volumes long past.
+            mean = rolling_sum(window.volume, self.period)[self.period - 1 : -1]
+            mean /= self.period
             traded = window.volume[self.period :]
             ratio[self.period :] = np.divide(
                 traded, mean, out=np.zeros_like(traded), where=mean > 0
