@@ -44,6 +44,10 @@ class StorageFull(RetryableError):
     """The database has no space left (SQLSTATE class 53)."""
 
 
+class NotSettled(RetryableError):
+    """What was known at an instant may still change: it lies beyond the horizon."""
+
+
 class SchemaMismatch(ConfigurationError):
     """The database is at another revision than the code."""
 

@@ -23,7 +23,7 @@ _FIELDS = [
 # the order in which they were collected, so that walking the index would touch a page
 # per bar (150,000 for 300 bars of 500 series), while this touches each page once. The
 # planner takes the two for about equal, so it is told.
-_BY_BITMAP = {"enable_indexscan": "off"}
+BY_BITMAP = {"enable_indexscan": "off"}
 _QUERY = """
 SELECT cryptocurrency_id, timestamp, open, high, low, close, volume
 FROM market_data
@@ -43,7 +43,7 @@ def read_stored_bars(
     """Bars of these series that open in [first, last], both included."""
     ids = sorted(set(cryptocurrency_ids))
     rows = copy_out(
-        session, _QUERY, (ids, timeframe.value, first, last), _FIELDS, _BY_BITMAP
+        session, _QUERY, (ids, timeframe.value, first, last), _FIELDS, BY_BITMAP
     )
     values = np.empty((len(VALUES), len(rows)))
     for column, name in zip(values, VALUES, strict=True):
