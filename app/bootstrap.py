@@ -22,7 +22,7 @@ from uuid import UUID, uuid4
 from app.config.current import load_config
 from app.config.redaction import redacted
 from app.config.settings import Settings
-from app.core.clock import Clock, SystemClock
+from app.core.clock import Clock, ScaledClock, SystemClock
 from app.core.database import Database
 from app.core.exceptions import ExitCode
 from app.core.logging import configure_logging
@@ -223,12 +223,46 @@ def _trade_manager(runtime: Runtime) -> BaseProcess:
     )
 
 
-def build_exchange(runtime: Runtime) -> ExchangeService:
-    """The one door to the exchange."""
-    from app.exchange.service import ExchangeService
+def build_exchange(runtime: Runtime, reserve_share: float = 0.0) -> ExchangeService:
+    """The one door to the exchange.
 
-    settings = runtime.settings
-    return ExchangeService(settings.exchange, runtime.clock, replay_url(settings))
+    `reserve_share` is the part of a full bucket that is left to other processes:
+    `app.exchange.budget.BACKFILL_RESERVE` for what can wait.
+    """
+    return open_exchange(
+        runtime.settings, runtime.clock, runtime.database, reserve_share
+    )
+
+
+def open_exchange(
+    settings: Settings, clock: Clock, database: Database, reserve_share: float = 0.0
+) -> ExchangeService:
+    """As `build_exchange`, for tools that are no run of their own."""
+    from app.exchange.service import ExchangeService
+    from app.services.rate_budget import DatabaseBudget
+
+    budget = DatabaseBudget(
+        database,
+        settings.exchange.id,
+        settings.exchange.address,
+        _budget_clock(settings, clock),
+    )
+    return ExchangeService(
+        settings.exchange,
+        clock,
+        replay_url(settings),
+        budget=budget,
+        reserve_share=reserve_share,
+    )
+
+
+def _budget_clock(settings: Settings, clock: Clock) -> Clock | None:
+    """The market's virtual time, on also after a recording's end; else None."""
+    if settings.exchange.id != REPLAY:
+        return None
+    if isinstance(clock, ScaledClock):
+        return ScaledClock(clock.virtual_at, clock.real_at, clock.speed)
+    return clock
 
 
 def _heartbeat(runtime: Runtime, name: ProcessName) -> Heartbeat:

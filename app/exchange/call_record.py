@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from app.exchange.rejected import RejectedItem
+from app.exchange.send_permit import SendPermit
 
 
 @dataclass(slots=True)
@@ -15,11 +16,12 @@ class CallRecord:
     """What is known of the request under way.
 
     `sent_monotonic` is the clock when the last request left, its waits behind it;
-    `body` the text of the last reply, as it came.
+    `body` the text of the last reply, as it came; `permit` the leave to send the next.
     """
 
     sent_monotonic: float | None = None
     body: str | None = None
+    permit: SendPermit | None = None
     rejected: list[RejectedItem] = field(default_factory=list)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from app.config.settings import ExchangeSettings
 from app.core.clock import Clock
 from app.core.exceptions import ConfigurationError
+from app.exchange.budget import Budget
 from app.exchange.rate_limiter import RateLimiter
 from app.exchange.strict_replies import StrictReplies
 
@@ -38,6 +39,8 @@ def build_client(
     replay_url: str,
     session: Any,
     randomness: random.Random,
+    budget: Budget | None = None,
+    reserve_share: float = 0.0,
 ) -> Any:
     """The ccxt class of `settings.id` under `StrictReplies`, with our rate limiter.
 
@@ -61,7 +64,10 @@ def build_client(
     client.clock = clock
     client.limiter = RateLimiter(
         clock,
+        # ccxt's rateLimit is the milliseconds that one unit of cost takes.
         settings.budget_share * 60_000 / max(float(client.rateLimit), 1.0),
+        budget=budget,
+        reserve_share=reserve_share,
         max_attempts=settings.max_attempts,
         deadline_seconds=settings.call_deadline_seconds,
         randomness=randomness,

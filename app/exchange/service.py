@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -17,9 +18,11 @@ from app.core.exceptions import (
     BadData,
     CorruptReply,
     ExchangeRefused,
+    RetryableError,
 )
 from app.domain.market import FundingRate, Market, OrderBook, Ticker
 from app.domain.timeframe import Timeframe
+from app.exchange.budget import Budget
 from app.exchange.call_record import CallRecord, recording
 from app.exchange.candles import build_page
 from app.exchange.client import build_client, require_url
@@ -59,13 +62,20 @@ class ExchangeService:
         clock: Clock,
         replay_url: str | None = None,
         randomness: random.Random | None = None,
+        budget: Budget | None = None,
+        reserve_share: float = 0.0,
     ) -> None:
+        """`budget` is shared with other processes, this one's own if None.
+
+        `reserve_share` is the part of a full bucket that it leaves to them.
+        """
         self.exchange_id = settings.id
         self._settings = settings
         self._clock = clock
         self._replay_url = require_url(settings, replay_url)
         # Seeded per process, so that processes which fail together part ways.
         self._randomness = randomness or random.Random(os.getpid())
+        self._budget, self._reserve_share = budget, reserve_share
         self._server_clock = ServerClock(clock)
         self._market_list = MarketList(self.exchange_id)
         self._markets_at: float | None = None
@@ -91,6 +101,8 @@ class ExchangeService:
                 self._replay_url,
                 self._session,
                 self._randomness,
+                self._budget,
+                self._reserve_share,
             )
         except BaseException:
             await self._session.close()
@@ -103,8 +115,13 @@ class ExchangeService:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._client.close()
-        await self._session.close()
+        try:
+            # A last try, where the database could not be told of a ban so far.
+            with suppress(RetryableError):
+                await self.rate_limiter.save_cooldown()
+        finally:
+            await self._client.close()
+            await self._session.close()
 
     @property
     def rate_limiter(self) -> RateLimiter:

@@ -14,6 +14,7 @@ from app.core.clock import Clock
 from app.core.exceptions import AppError, CorruptReply
 from app.domain.rejection import RejectionRule
 from app.exchange.call_record import current_record
+from app.exchange.costs import least_cost
 from app.exchange.errors import describe, error_for_status
 from app.exchange.rate_limiter import RateLimiter
 from app.exchange.rejected import reject
@@ -28,12 +29,23 @@ class RawRows(list[Any]):
 class StrictReplies:
     """Mixed in before a `ccxt.async_support` class, whose methods it narrows."""
 
+    id: str
     limiter: RateLimiter
     clock: Clock
 
     async def throttle(self, cost: float | None = None) -> None:
-        """Spend ccxt's own cost of the endpoint from our budget, not from ccxt's."""
-        await self.limiter.spend(1.0 if cost is None else float(cost))
+        """Spend the cost of the endpoint from our budget, not from ccxt's."""
+        permit = await self.limiter.spend(1.0 if cost is None else float(cost))
+        current_record().permit = permit
+
+    def calculate_rate_limiter_cost(
+        self, api: Any, method: Any, path: Any, params: Any, config: Any = None
+    ) -> float:
+        """What the venue counts, also where ccxt's own table is behind it."""
+        cost = super().calculate_rate_limiter_cost(  # type: ignore[misc]
+            api, method, path, params, config or {}
+        )
+        return max(float(cost), least_cost(self.id, path))
 
     async def fetch(
         self,

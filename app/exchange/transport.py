@@ -6,8 +6,11 @@ import re
 import ssl
 
 import aiohttp
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 from app.core.exceptions import CorruptReply
+from app.exchange.call_record import current_record
 
 MAX_DIGITS = 100
 
@@ -79,14 +82,38 @@ class BoundedResponse(aiohttp.ClientResponse):
         )
 
 
+class PermittedConnector(aiohttp.TCPConnector):
+    """Hands out a connection only for a request that may leave now.
+
+    This is the last moment before a request is written, and one that the client's own
+    repetition of a request passes too.
+    """
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        permit = current_record().permit
+        if permit is not None:
+            try:
+                permit.use()
+            except BaseException:
+                connection.release()
+                raise
+        return connection
+
+
 def open_session(max_body_bytes: int, connections: int) -> aiohttp.ClientSession:
-    """A session for ccxt: certificates from certifi, bounded replies."""
+    """A session for ccxt: certificates from certifi, bounded replies, permits."""
     import certifi
 
     response_class = type(
         "BoundedResponse", (BoundedResponse,), {"max_body_bytes": max_body_bytes}
     )
-    connector = aiohttp.TCPConnector(
+    connector = PermittedConnector(
         ssl=ssl.create_default_context(cafile=certifi.where()), limit=connections
     )
     return aiohttp.ClientSession(
