@@ -171,6 +171,8 @@ def _compare(
     is_new = np.ones(len(bars), dtype=bool)
     is_changed = np.zeros(len(bars), dtype=bool)
     given = {}
+    if _lie_ahead(timeframe, bars, new_from):
+        return is_new, is_changed
     for key, at in bars.series():
         bound = new_from.get((key, timeframe))
         if bound is not None and bars.opens[at.stop - 1] >= bound:
@@ -194,6 +196,16 @@ def _compare(
             is_new[mine] &= ~found
             is_changed[mine] |= found & differs
     return is_new, is_changed
+
+
+def _lie_ahead(
+    timeframe: Timeframe, bars: KeyedBars, new_from: Mapping[SeriesKey, int]
+) -> bool:
+    """Whether every bar opens where surely none is stored, as after each close."""
+    starts = np.flatnonzero(np.diff(bars.ids, prepend=-1))
+    bounds = [new_from.get((key, timeframe)) for key in bars.ids[starts].tolist()]
+    known = [bound for bound in bounds if bound is not None]
+    return len(known) == len(bounds) and bool((bars.opens[starts] >= known).all())
 
 
 def _ranges(

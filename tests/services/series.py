@@ -29,6 +29,7 @@ class LedgerSeries:
         run = add_run(session)
         self.key = add_market(session, run, symbol).id
         self.ledger = Ledger(run, DELAYS)
+        self.expected: int | None = None
 
     def answer(
         self,
@@ -65,6 +66,7 @@ class LedgerSeries:
             read_at=at(now),
             reason=reason,
             refused=[at(minute) for minute in refused],
+            expected_from=at(self.expected or first),
         )
         stored = self.ledger.store(self.session, [item], at(now))
         self.session.flush()

@@ -149,6 +149,7 @@ answers = st.tuples(
     st.sets(st.integers(0, 90), max_size=3),  # minutes whose bar is refused
     st.sampled_from([100.0, 101.0]),
     st.integers(0, 120),  # minutes that pass before it
+    st.integers(0, 90),  # where the watermark is believed to stand
 )
 
 
@@ -160,15 +161,16 @@ answers = st.tuples(
 @given(st.lists(answers, min_size=1, max_size=9))
 def test_whatever_is_answered_in_any_order_the_grid_is_covered(
     database: Database,
-    given_answers: list[tuple[int, int, set[int], set[int], float, int]],
+    given_answers: list[tuple[int, int, set[int], set[int], float, int, int]],
 ) -> None:
     with database.session_scope() as session:
         series = LedgerSeries(session, f"{uuid.uuid4().hex}/USDT")
         served: dict[int, float] = {}
         now = 100
-        for first, slots, without, refused, price, passed in given_answers:
+        for first, slots, without, refused, price, passed, expected in given_answers:
             now += passed
             end = first + slots
+            series.expected = expected
             series.answer(
                 first, end, now, without, price, refused & {*range(first, end)}
             )
@@ -179,3 +181,28 @@ def test_whatever_is_answered_in_any_order_the_grid_is_covered(
         before = series.spans()
         series.answer(first, end, now, without, price, refused & {*range(first, end)})
         assert series.spans() == before, "the same answer again changes nothing"
+
+
+def test_next_bars_move_the_cursor_and_nothing_else(database: Database) -> None:
+    with database.session_scope() as session:
+        series = LedgerSeries(session)
+        series.answer(0, 5, now=5.1, without=(3,))
+        series.expected = 5
+        # The slice begins with known bars: one comes at last, another is corrected.
+        stored = series.answer(3, 7, now=7.1, price=101.0)
+        assert (stored.inserted, stored.revised, stored.filled_slots) == (3, 1, 1)
+        assert series.spans() == [] and series.cursor.revisions == 1
+        series.check_cover()
+
+
+def test_a_slice_that_expected_another_watermark_is_stored_all_the_same(
+    database: Database,
+) -> None:
+    with database.session_scope() as session:
+        series = LedgerSeries(session)
+        series.answer(0, 5, now=5.1)
+        for expected in (3, 8):
+            series.expected = expected
+            series.answer(3, 12, now=12.1)
+            series.check_cover()
+        assert series.minutes() == list(range(12))

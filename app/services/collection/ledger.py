@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,14 +15,14 @@ from app.domain.gap import GapReason
 from app.domain.slots import SlotRun, split_by_presence
 from app.models import SeriesCursor
 from app.models.bars import SeriesBars, from_microseconds, to_microseconds
-from app.models.ingest import IngestResult, store_bars
+from app.models.ingest import IngestResult, SeriesCounts, store_bars
 from app.models.knowledge import begin_knowing
 from app.models.series_lock import SeriesKey
 from app.models.series_state import SeriesState, lock_states, save_states
+from app.models.steady_cursors import NextBars, add_counts, advance_cursors
 from app.services.collection.gaps import Evidence, GapBook, missing_runs
 from app.services.collection.slices import SeriesSlice, join_adjacent
-
-_MICROSECOND = timedelta(microseconds=1)
+from app.services.collection.steady import next_bars_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +67,27 @@ class Ledger:
         slices = join_adjacent(slices)
         # 1. Stamp, and become the one writer of these series.
         known_at = begin_knowing(session, now)
+        steady, others = self._advance_steady(session, slices)
         starts: dict[SeriesKey, datetime] = {}
-        for item in slices:
-            before = starts.get(item.key, item.answered_from)
-            starts[item.key] = min(before, item.answered_from)
+        for item in others:
+            earliest = starts.get(item.key, item.answered_from)
+            starts[item.key] = min(earliest, item.answered_from)
         states = lock_states(session, starts, self._run_id, self._known)
         fp("store.after_lock")
         # 2. The bars, and the values that they supersede.
+        new_from = {key: bars.expected for key, bars in steady.items()}
+        new_from |= {key: state.watermark for key, state in states.items()}
         result = store_bars(
             session,
             [SeriesBars(*item.key, item.bars) for item in slices],
             known_at,
-            {key: state.watermark for key, state in states.items()},
+            new_from,
         )
         fp("store.after_bars")
         # 3. What is missing, what arrived late, and how far each series is now.
         book = GapBook(session, self._run_id, known_at)
-        self._account(book, slices, states)
+        self._account(book, others, states)
+        self._amend_steady(book, slices, steady, result)
         fp("store.after_gaps")
         self._count(states, result)
         save_states(session, states.values(), self._run_id)
@@ -99,36 +103,67 @@ class Ledger:
             book.confirmed_slots,
         )
 
+    def _advance_steady(
+        self, session: Session, slices: Sequence[SeriesSlice]
+    ) -> tuple[dict[SeriesKey, NextBars], list[SeriesSlice]]:
+        """Series that just go on, their cursors moved; and the slices of the others."""
+        times = Counter(item.key for item in slices)
+        found = [next_bars_of(item) for item in slices if times[item.key] == 1]
+        wanted = {bars.key: bars for bars in found if bars is not None}
+        moved = advance_cursors(session, list(wanted.values()), self._run_id)
+        others = [item for item in slices if item.key not in moved]
+        return {key: wanted[key] for key in moved}, others
+
+    def _amend_steady(
+        self,
+        book: GapBook,
+        slices: Sequence[SeriesSlice],
+        steady: Mapping[SeriesKey, NextBars],
+        result: IngestResult,
+    ) -> None:
+        """Older bars that a slice brought along may have been missing or corrected."""
+        extra = []
+        for key, bars in steady.items():
+            counts = result.by_series.get(key, SeriesCounts())
+            if counts.inserted != bars.new or counts.revised:
+                extra.append((key, counts.inserted - bars.new, counts.revised))
+        add_counts(book.session, extra)
+        filled = {key for key, inserted, _ in extra if inserted}
+        if not filled:
+            return
+        ranges = {
+            key: (
+                from_microseconds(steady[key].begins),
+                from_microseconds(steady[key].ends),
+            )
+            for key in filled
+        }
+        book.load(ranges)
+        for item in slices:
+            if item.key in filled:
+                nothing = Evidence(item.answered_from, item.answered_from)
+                book.note_answer(item.key, _opens(item), nothing)
+
     def _account(
         self,
         book: GapBook,
         slices: Sequence[SeriesSlice],
         states: dict[SeriesKey, SeriesState],
     ) -> None:
-        times = Counter(item.key for item in slices)
-        plain = [
-            times[item.key] == 1 and _continues(item, states[item.key])
-            for item in slices
-        ]
         ranges: dict[SeriesKey, tuple[datetime, datetime]] = {}
-        for item, is_plain in zip(slices, plain, strict=True):
-            if is_plain:
-                continue
+        for item in slices:
             first, last = ranges.get(item.key, (item.answered_from,) * 2)
             end = max(last, item.answered_until, _after_last(item))
             ranges[item.key] = (min(first, item.answered_from), end)
         book.load(ranges)
-        for item, is_plain in zip(slices, plain, strict=True):
+        for item in slices:
             state = states[item.key]
-            if not is_plain:
-                self._settle(book, item, state)
-            elif state.pending_reason is not None:
-                self._note_late(book, item, state)
+            self._settle(book, item, state)
             self._advance(item, state, book.now)
 
     def _settle(self, book: GapBook, item: SeriesSlice, state: SeriesState) -> None:
         """Bring the gaps in step with a slice that is more than the next bars."""
-        arrived = [from_microseconds(at) for at in item.bars["open_at"].tolist()]
+        arrived = _opens(item)
         evidence = _evidence(item, state, arrived)
         book.note_answer(item.key, arrived, evidence)
         if state.pending_reason is not None:
@@ -154,7 +189,7 @@ class Ledger:
         ends_at: datetime,
         evidence: Evidence,
     ) -> None:
-        arrived = [from_microseconds(at) for at in item.bars["open_at"].tolist()]
+        arrived = _opens(item)
         refused = set(item.refused)
         for run in missing_runs(item.timeframe, starts_at, ends_at, arrived, refused):
             reason = self._reason(item, state, run)
@@ -184,7 +219,7 @@ class Ledger:
         late_until = item.timeframe.floor(book.now - self._grace)
         start = state.watermark_at
         end = min(late_until, max(start, item.answered_until))
-        arrived = [from_microseconds(at) for at in item.bars["open_at"].tolist()]
+        arrived = _opens(item)
         for run in split_by_presence(item.timeframe, start, max(start, end), arrived):
             if run.is_filled:
                 book.note_late(item.key, run, reason, from_microseconds(since))
@@ -231,23 +266,13 @@ class Ledger:
     @staticmethod
     def _count(states: dict[SeriesKey, SeriesState], result: IngestResult) -> None:
         for key, counts in result.by_series.items():
-            states[key].bars += counts.inserted
-            states[key].revisions += counts.revised
+            if key in states:
+                states[key].bars += counts.inserted
+                states[key].revisions += counts.revised
 
 
-def _continues(item: SeriesSlice, state: SeriesState) -> bool:
-    """Whether the slice is just the next bars of the series, without a hole."""
-    opens = item.bars["open_at"]
-    if not len(opens) or item.refused or int(opens[0]) != state.watermark:
-        return False
-    if to_microseconds(item.answered_from) != state.watermark:
-        return False
-    if item.timeframe.is_month:
-        return False
-    step = item.timeframe.duration // _MICROSECOND
-    last = int(opens[-1])
-    is_whole = last - int(opens[0]) == step * (len(opens) - 1)
-    return is_whole and to_microseconds(item.answered_until) <= last + step
+def _opens(item: SeriesSlice) -> list[datetime]:
+    return [from_microseconds(at) for at in item.bars["open_at"].tolist()]
 
 
 def _after_last(item: SeriesSlice) -> datetime:

@@ -35,6 +35,8 @@ def plan_rechecks(
         if market is None or timeframe not in settings.timeframes:
             continue
         for delay in settings.recheck_delays_seconds:
+            if _is_implied(timeframe, delay, settings):
+                continue
             task_due = _due(market, timeframe, cursor, delay, settings, now)
             if task_due is not None:
                 due.append((task_due[0], len(due), task_due[1]))
@@ -43,6 +45,14 @@ def plan_rechecks(
     for _, _, task in due:
         chosen.setdefault((task.key, task.request.since), task)
     return list(chosen.values())[: settings.rechecks_per_pass]
+
+
+def _is_implied(
+    timeframe: Timeframe, delay_seconds: int, settings: CollectorSettings
+) -> bool:
+    """Whether each request for the next bar reads bars of that age along anyway."""
+    length = timeframe.duration.total_seconds()
+    return length <= delay_seconds <= settings.correction_bars * length
 
 
 def _due(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.domain.gap import GapReason
 from app.domain.timeframe import Timeframe
-from app.models.bars import BAR_DTYPE, VALUES, from_microseconds
+from app.models.bars import BAR_DTYPE, VALUES
 from app.models.series_lock import SeriesKey
 from app.services.collection.accounting import account_for
 from app.services.collection.fetched import FetchedPage
@@ -28,6 +28,8 @@ class SeriesSlice:
     `counts_as_answer`: a well-formed answer that holds bars speaks for the slots
     before its last bar, an empty one for none. `read_at` is the exchange's time at
     which the answer was had, for corrections; None: it tells nothing of them.
+    `expected_from` is where the series' watermark is believed to stand: a slice that
+    just brings the next bars is then stored without reading the cursor first.
     """
 
     cryptocurrency_id: int
@@ -39,6 +41,7 @@ class SeriesSlice:
     read_at: datetime | None = None
     reason: GapReason | None = None
     refused: Collection[datetime] = ()
+    expected_from: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.bars.dtype != BAR_DTYPE or self.bars.ndim != 1:
@@ -48,13 +51,6 @@ class SeriesSlice:
     def key(self) -> SeriesKey:
         """The series: market and time frame."""
         return (self.cryptocurrency_id, self.timeframe)
-
-    @property
-    def evidence_until(self) -> datetime:
-        """End of the slots whose absence this answer is evidence of."""
-        if not self.counts_as_answer or not len(self.bars):
-            return self.answered_from
-        return from_microseconds(int(self.bars["open_at"][-1]))
 
 
 def join_adjacent(slices: Sequence[SeriesSlice]) -> list[SeriesSlice]:
@@ -103,6 +99,7 @@ def _join(first: SeriesSlice, second: SeriesSlice) -> SeriesSlice:
         answered_until=max(first.answered_until, second.answered_until),
         read_at=min(moments) if len(moments) == 2 else None,
         refused={*first.refused, *second.refused},
+        expected_from=None,
     )
 
 
@@ -131,4 +128,5 @@ def slice_of_page(item: FetchedPage, tail_grace_seconds: float) -> SeriesSlice:
         read_at=page.server_now,
         reason=GapReason.QUARANTINED if is_unclear else None,
         refused=frozenset(refused),
+        expected_from=task.expected_from,
     )

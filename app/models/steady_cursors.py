@@ -1,0 +1,109 @@
+"""Moves the cursors of series that just got their next bars, in one statement."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.domain.timeframe import Timeframe
+from app.models.series_lock import SeriesKey
+
+
+@dataclass(frozen=True, slots=True)
+class NextBars:
+    """The next bars of a series; times are microseconds since 1970-01-01 UTC.
+
+    `begins` is the first slot spoken of, `expected` where the watermark is believed
+    to stand, `last` the newest bar, `ends` the slot after it, `new` the number of
+    bars from `expected` on.
+    """
+
+    key: SeriesKey
+    begins: int
+    expected: int
+    last: int
+    ends: int
+    new: int
+
+
+_INSTANT = "timestamptz 'epoch' + {0} * interval '1 microsecond'"
+# Locks are taken in key order, as everywhere, and only on cursors that stand where
+# they are expected with nothing special about them; the others are left alone.
+_ADVANCE = sa.text(f"""
+WITH mine AS MATERIALIZED (
+    SELECT cursor.ctid AS place, given.last, given.ends, given.new
+    FROM series_cursors AS cursor
+    JOIN unnest(
+        CAST(:ids AS integer[]), CAST(:frames AS timeframe[]),
+        CAST(:begins AS bigint[]), CAST(:expected AS bigint[]),
+        CAST(:last AS bigint[]), CAST(:ends AS bigint[]), CAST(:new AS bigint[])
+    ) AS given (id, frame, begins, expected, last, ends, new)
+      ON cursor.cryptocurrency_id = given.id AND cursor.timeframe = given.frame
+     AND cursor.watermark_at = {_INSTANT.format("given.expected")}
+     AND cursor.history_from <= {_INSTANT.format("given.begins")}
+    WHERE cursor.first_bar_at IS NOT NULL AND cursor.pending_reason IS NULL
+      AND cursor.closed_at IS NULL
+    ORDER BY cursor.cryptocurrency_id, cursor.timeframe
+    FOR UPDATE OF cursor
+)
+UPDATE series_cursors AS cursor
+SET watermark_at = {_INSTANT.format("mine.ends")},
+    last_bar_at = {_INSTANT.format("mine.last")},
+    bars = cursor.bars + mine.new, run_id = :run_id, updated_at = now()
+FROM mine WHERE cursor.ctid = mine.place
+RETURNING cursor.cryptocurrency_id, cursor.timeframe
+""")
+_CORRECT = sa.text("""
+UPDATE series_cursors AS cursor
+SET bars = cursor.bars + given.bars, revisions = cursor.revisions + given.revisions
+FROM unnest(
+    CAST(:ids AS integer[]), CAST(:frames AS timeframe[]),
+    CAST(:bars AS bigint[]), CAST(:revisions AS bigint[])
+) AS given (id, frame, bars, revisions)
+WHERE cursor.cryptocurrency_id = given.id AND cursor.timeframe = given.frame
+""")
+
+
+def advance_cursors(
+    session: Session, series: Sequence[NextBars], run_id: uuid.UUID
+) -> set[SeriesKey]:
+    """Lock and move the cursors that stand where `series` expects them; which did.
+
+    A cursor elsewhere, of a series that is late or closed, or without bars is neither
+    locked nor moved: such a series needs more care.
+    """
+    if not series:
+        return set()
+    rows = session.execute(
+        _ADVANCE,
+        {
+            "ids": [item.key[0] for item in series],
+            "frames": [item.key[1].value for item in series],
+            "begins": [item.begins for item in series],
+            "expected": [item.expected for item in series],
+            "last": [item.last for item in series],
+            "ends": [item.ends for item in series],
+            "new": [item.new for item in series],
+            "run_id": run_id,
+        },
+    )
+    return {(row[0], Timeframe(row[1])) for row in rows}
+
+
+def add_counts(session: Session, extra: Sequence[tuple[SeriesKey, int, int]]) -> None:
+    """Add (bars, revisions) to the sums of locked cursors."""
+    if not extra:
+        return
+    session.execute(
+        _CORRECT,
+        {
+            "ids": [key[0] for key, _, _ in extra],
+            "frames": [key[1].value for key, _, _ in extra],
+            "bars": [bars for _, bars, _ in extra],
+            "revisions": [revisions for _, _, revisions in extra],
+        },
+    )
