@@ -158,6 +158,7 @@ async def _write(
             size += len(chunk)
             if size > most_bytes:
                 response.close()
+                target.unlink()
                 raise BadData(f"{target.name} is larger than {most_bytes} bytes")
             sink.write(chunk)
         sink.flush()
