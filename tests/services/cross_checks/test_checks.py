@@ -24,6 +24,7 @@ from app.services.cross_checks.findings import keep_findings
 from app.services.cross_checks.implausible import find_implausible
 from app.services.cross_checks.incremental import IncrementalChecks
 from app.services.cross_checks.series import list_series, windows_of
+from app.services.cross_checks.trade_files import check_trade_chunks
 from app.services.cross_checks.trades import (
     check_against_trades,
     columns_of_trades,
@@ -230,3 +231,23 @@ def test_bars_agree_with_the_trades_the_venue_tells(
         again = check_against_trades(session, key, M1, columns, T0, run)
         assert (first.compared, first.new, again.new) == (5, 1, 0)
         assert kept(session) == [(T0 + 3 * MINUTE, "trades_volume")]
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 100])
+def test_trades_of_a_file_are_compared_chunk_by_chunk(
+    database: Database, size: int
+) -> None:
+    rows = [(to_microseconds(t.at), t.price, t.amount) for t in tape(6)]
+    fields = [("time_us", "<i8"), ("price", "<f8"), ("quantity", "<f8")]
+    trades = np.array(rows, dtype=fields)
+    chunks = [trades[at : at + size] for at in range(0, len(trades), size)]
+    with database.session_scope() as session:
+        run = add_run(session)
+        bars = quiet(add_market(session, run).id, 6)
+        bars.bars["high"][2] = 102.0
+        store(session, bars, run, T0)
+        key = bars.cryptocurrency_id
+        counts = check_trade_chunks(session, key, M1, chunks, T0, run)
+        # The last minute may be cut by the end of the file.
+        assert counts.compared == 5 and counts.found == {"trades_high": 1}
+        assert kept(session) == [(T0 + 2 * MINUTE, "trades_high")]
