@@ -57,12 +57,12 @@ def _in_growing_blocks(
     return found
 
 
-def highest_after(values: FloatArray, after: IntArray) -> FloatArray:
-    """Highest value later than each bar of `after`; minus infinity where none is."""
-    highest = np.full(len(values) + 1, -np.inf)
-    highest[:-1] = np.maximum.accumulate(values[::-1])[::-1]
-    later: FloatArray = highest[after + 1]
-    return later
+def highest_from(values: FloatArray) -> FloatArray:
+    """Highest value from each bar on, shape (bars + 1,); the last is minus infinity."""
+    highest = np.empty(len(values) + 1)
+    highest[-1] = -np.inf
+    np.maximum.accumulate(values[::-1], out=highest[-2::-1])
+    return highest
 
 
 def first_bars_beyond(

@@ -9,8 +9,8 @@ import talib
 
 from app.analysis._crossing import IntArray
 from app.analysis._views import View, both_views
-from app.analysis.patterns._hits import Hits
-from app.analysis.structure.swings import SWING_LENGTH, swing_bars
+from app.analysis.patterns._hits import NO_HITS, Hits
+from app.analysis.structure.swings import SWING_LENGTH, SwingBars, swing_bars
 from app.analysis.window import CandleWindow, FloatArray
 
 BREAKOUTS = ("range_breakout", "trend_line_breakout")
@@ -64,6 +64,8 @@ def _hits(
     started: IntArray,
     levels: FloatArray,
 ) -> BreakoutHits:
+    if not len(bars):
+        return BreakoutHits(NO_HITS, NO_HITS.grades)
     distance = view.close[bars] - levels
     size = distance + usual[bars]
     grades = np.divide(distance, size, out=np.zeros(len(bars)), where=size > 0)
@@ -98,7 +100,9 @@ def _trend_line_breaks(
     lines' first swings, and the lines at those bars.
     """
     swings = swing_bars(view, SWING_LENGTH)
-    if len(swings.bars) < 2:
+    if len(swings.bars) < 2 or (
+        since == len(view.close) - 1 and not _is_beyond_newest_line(window, swings)
+    ):
         return _none()
     age = (window.open_at - window.open_at[0]).astype(np.float64)
     earlier, later = swings.bars[:-1], swings.bars[1:]
@@ -118,6 +122,17 @@ def _trend_line_breaks(
     is_first &= places + start >= since
     places, of_line = places[is_first], of_line[is_first]
     return places + start, earlier[of_line], line[places]
+
+
+def _is_beyond_newest_line(window: CandleWindow, swings: SwingBars) -> bool:
+    """Whether the last close is above a falling line: most are told from it alone."""
+    earlier, later = swings.bars[-2:].tolist()
+    first, second = swings.levels[-2:].tolist()
+    at = window.open_at[[earlier, later, -1]].astype(np.int64).tolist()
+    slope = (second - first) / (at[1] - at[0])
+    # Rounding may differ from the array's: let what is close be looked at again.
+    line = second + slope * (at[2] - at[1]) - 1e-9 * abs(second)
+    return bool(second < first and swings.view.close[-1] > line)
 
 
 def _none() -> tuple[IntArray, IntArray, FloatArray]:

@@ -124,10 +124,13 @@ def candlestick_hits(window: CandleWindow, since: int, first_kind: int) -> Hits:
     skipped = max(since - CONTEXT_BARS, 0)
     window, since = window.last(len(window) - skipped), since - skipped
     values = _recognised(window)
-    recent = values[:, since:]
-    kinds, places = ((recent != 0) & (abs(recent) < _CONFIRMED)).nonzero()
+    kinds, places = values[:, since:].nonzero()
     bars = places + since
     told = values[kinds, bars]
+    is_confirmation = abs(told) == _CONFIRMED
+    confirming = set(kinds[is_confirmation].tolist())
+    if confirming:
+        kinds, bars, told = (x[~is_confirmation] for x in (kinds, bars, told))
     signs = np.where(_SIGNS[kinds] == 2, np.sign(told), _SIGNS[kinds])
     started = bars - _BARS[kinds] + 1
     grades = np.abs(told) / 100.0
@@ -135,7 +138,7 @@ def candlestick_hits(window: CandleWindow, since: int, first_kind: int) -> Hits:
     confirmed = [
         _confirmations(values[place], since, int(_BARS[place]), first_kind, number)
         for number, place in enumerate(_HIKKAKES)
-        if (abs(recent[place]) == _CONFIRMED).any()
+        if place in confirming
     ]
     return Hits.joined([hits, *confirmed]).later(skipped)
 

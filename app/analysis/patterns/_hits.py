@@ -71,6 +71,10 @@ class Hits:
         )
 
 
+_NO_BARS = np.empty(0, dtype=np.int64)
+NO_HITS = Hits(_NO_BARS, _NO_BARS, _NO_BARS, _NO_BARS, _NO_BARS, np.empty(0))
+
+
 def mean_true_range(window: CandleWindow) -> FloatArray:
     """Mean of the last 14 true ranges, shape (bars,); NaN on the first 14.
 

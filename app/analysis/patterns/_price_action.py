@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.analysis.patterns._hits import Hits
+from app.analysis.patterns._hits import NO_HITS, Hits
 from app.analysis.window import CandleWindow
 
 PRICE_ACTION = ("pin_bar", "engulfing_bar", "inside_bar")
@@ -70,6 +70,8 @@ def _hits(
     is_neutral: bool = False,
 ) -> Hits:
     (places,) = found.nonzero()
+    if not len(places):
+        return NO_HITS
     at = places + start
     signs = np.zeros(len(at), dtype=np.int64) if is_neutral else found[places]
     kinds = np.full(len(at), kind)

@@ -6,9 +6,7 @@ that live, replay and data-set builds agree whatever history each of them holds.
 
 from __future__ import annotations
 
-import numpy as np
-
-from app.analysis._crossing import IntArray, highest_after
+from app.analysis._crossing import IntArray, highest_from
 from app.analysis._views import (
     View,
     average_true_range,
@@ -87,18 +85,20 @@ def _side(
 ) -> SideState:
     # Lowest prices since, in the view: price comes back to its zones from above.
     view = swings.view
-    back = -highest_after(-view.low, blocks.confirmed)
-    is_whole = back > blocks.middle
-    is_open = -highest_after(-view.low, gaps.confirmed) > gaps.far
-    is_unswept = highest_after(view.high, pools.confirmed) <= pools.levels
+    lows = -highest_from(-view.low)
+    back = lows[blocks.confirmed + 1]
+    (whole,) = (back > blocks.middle).nonzero()
+    (still_open,) = (lows[gaps.confirmed + 1] > gaps.far).nonzero()
+    highs = highest_from(view.high)
+    (unswept,) = (highs[pools.confirmed + 1] <= pools.levels).nonzero()
     return SideState(
         swing=_last_swing(window, swings),
-        order_blocks=int(is_whole.sum()),
-        order_block=_nearest_block(window, blocks, np.flatnonzero(is_whole), back),
-        open_gaps=int(is_open.sum()),
-        gap=_nearest_gap(window, gaps, np.flatnonzero(is_open)),
-        pools=int(is_unswept.sum()),
-        pool=_nearest_pool(window, pools, np.flatnonzero(is_unswept)),
+        order_blocks=len(whole),
+        order_block=_nearest_block(window, blocks, whole, back),
+        open_gaps=len(still_open),
+        gap=_nearest_gap(window, gaps, still_open, lows),
+        pools=len(unswept),
+        pool=_nearest_pool(window, pools, unswept),
     )
 
 
@@ -109,7 +109,7 @@ def _direction(sign: int) -> Direction:
 def _last_break(
     window: CandleWindow, breaks: BreakBars, kind: BreakKind
 ) -> BreakState | None:
-    of_kind = np.flatnonzero(breaks.is_choch == (kind is BreakKind.CHOCH))
+    (of_kind,) = (breaks.is_choch == (kind is BreakKind.CHOCH)).nonzero()
     if not len(of_kind):
         return None
     last = of_kind[-1:]
@@ -154,14 +154,14 @@ def _nearest_block(
 
 
 def _nearest_gap(
-    window: CandleWindow, gaps: GapBars, open_gaps: IntArray
+    window: CandleWindow, gaps: GapBars, open_gaps: IntArray, lows: FloatArray
 ) -> GapState | None:
     if not len(open_gaps):
         return None
     best = int(open_gaps[gaps.far[open_gaps].argmax()])
     confirmed = int(gaps.confirmed[best])
     near, far = float(gaps.near[best]), float(gaps.far[best])
-    lowest = float(gaps.view.low[confirmed:].min())
+    lowest = min(float(lows[confirmed + 1]), near)
     (confirmed_at,) = times_of(window, gaps.confirmed[best : best + 1])
     top, bottom = _sides(gaps.view, near, far)
     return GapState(

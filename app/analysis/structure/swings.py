@@ -6,6 +6,7 @@ after it happened (the fractals of Bill Williams, "Trading Chaos", are the case 
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -20,6 +21,8 @@ from app.analysis.window import CandleWindow, FloatArray
 from app.domain.direction import Direction
 
 SWING_LENGTH = 5
+# Without the wrapper that looks for pandas.
+_MAX = inspect.unwrap(talib.MAX)
 
 
 class SwingKind(str, Enum):
@@ -141,7 +144,7 @@ _LOW_LABELS = {
 def _rolling_max(values: FloatArray, bars: int) -> FloatArray:
     if bars == 1:
         return values
-    highest: FloatArray = talib.MAX(values, bars)
+    highest: FloatArray = _MAX(values, bars)
     return highest
 
 
