@@ -91,8 +91,9 @@ def _by_sqlstate(code: str, text: str, target: str) -> AppError | None:
         return SchemaMismatch(f"{message}: {MIGRATE_HINT}")
     if code.startswith("28") or code == "3D000":
         return ConfigurationError(message)
-    # 08: connection, 53: memory and connections, 57P: server stops, 58: its disk.
-    if code.startswith(("08", "53", "57P", "58")):
+    # 08: connection, 53: memory and connections, 57P: server stops, 58: its disk,
+    # 25P03: it ended a transaction whose client was silent for too long.
+    if code.startswith(("08", "53", "57P", "58", "25P03")):
         return DatabaseUnavailable(message)
     return None
 

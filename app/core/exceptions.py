@@ -40,6 +40,10 @@ class WriteConflict(RetryableError):
     """Serialization failure, deadlock or lock time-out: run the transaction again."""
 
 
+class LeaseLost(RetryableError):
+    """Another process does this work now: stand by, and write nothing more."""
+
+
 class StorageFull(RetryableError):
     """The database has no space left (SQLSTATE class 53)."""
 
