@@ -11,6 +11,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from app.cli.coverage_commands import add_coverage_commands
 from app.cli.options import (
     ConfigOption,
     RecordingOption,
@@ -208,6 +209,7 @@ def healthcheck(
 
 
 add_quality_commands(cli)
+add_coverage_commands(cli)
 
 
 def main() -> None:

@@ -1,0 +1,210 @@
+"""`crypto-bot coverage`: what became of every slot of every series."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import text
+
+from app.bootstrap import load_settings, open_database
+from app.cli.market_time import stored_clock
+from app.core.exceptions import ExitCode
+from app.domain.gap import GapStatus
+from app.services.coverage import Coverage, CoverageReport, read_coverage
+from app.services.coverage_check import Fault, verify_coverage
+
+_STATUSES = (GapStatus.OPEN, GapStatus.REPAIRING, GapStatus.CONFIRMED_ABSENT)
+_NUMBERS = (
+    "slots", "bars", "open", "repairing", "absent", "pending",
+    "accounted", "unknown", "revised",
+)  # fmt: skip
+# One snapshot: bars that arrive meanwhile must not look like faults.
+_ONE_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageOptions:
+    """What the command line asked for."""
+
+    exchange: str | None
+    symbol: str | None
+    is_totals: bool
+    is_verified: bool
+    is_json: bool
+
+
+def show_coverage(config: Path | None, options: CoverageOptions) -> ExitCode:
+    """Print the coverage; FAILED where `--verify` found ledger and table to differ."""
+    settings = load_settings(config, is_quiet=True)
+    faults: list[Fault] | None = None
+    with open_database(settings, "coverage") as database:
+        with database.session_scope() as session:
+            session.execute(_ONE_SNAPSHOT)
+            now = stored_clock(session, settings).now()
+            report = read_coverage(session, now, options.exchange, options.symbol)
+            if options.is_verified:
+                faults = verify_coverage(session)
+    if options.is_json:
+        print(json.dumps(as_document(report, faults), indent=2))
+    else:
+        Console().print(_view(report, faults, options.is_totals))
+    return ExitCode.FAILED if faults else ExitCode.OK
+
+
+def as_document(
+    report: CoverageReport, faults: Sequence[Fault] | None
+) -> dict[str, Any]:
+    """The report in JSON's types; `faults` is null where nothing was counted."""
+    return {
+        "now": report.now.isoformat(),
+        "total": _plain(report.total),
+        "totals": [
+            {"exchange": exchange, "timeframe": timeframe.value, **_plain(coverage)}
+            for (exchange, timeframe), coverage in report.totals.items()
+        ],
+        "series": [
+            {
+                "exchange": one.cursor.exchange,
+                "symbol": one.cursor.symbol,
+                "timeframe": one.cursor.timeframe.value,
+                "history_from": one.cursor.history_from.isoformat(),
+                "accounted_until": one.cursor.watermark_at.isoformat(),
+                "pending_reason": one.cursor.pending_reason,
+                "closed_at": one.cursor.closed_at and one.cursor.closed_at.isoformat(),
+                "close_reason": one.cursor.close_reason,
+                **_plain(one.coverage),
+            }
+            for one in report.series
+        ],
+        "faults": None if faults is None else [_plain_fault(fault) for fault in faults],
+    }
+
+
+def _plain(coverage: Coverage) -> dict[str, Any]:
+    return {
+        "slots": coverage.slots,
+        "bars": coverage.bars,
+        "missing": coverage.missing,
+        "pending": coverage.pending,
+        "unaccounted": coverage.unaccounted,
+        "accounted_percent": coverage.accounted_percent,
+        "unknown_share": coverage.unknown_share,
+        "revisions": coverage.revisions,
+        "revision_rate": coverage.revision_rate,
+        "gaps": [
+            {
+                "status": gap.status.value,
+                "reason": gap.reason.value,
+                "gaps": gap.gaps,
+                "slots": gap.slots,
+            }
+            for gap in coverage.gaps
+        ],
+    }
+
+
+def _plain_fault(fault: Fault) -> dict[str, Any]:
+    return {
+        "exchange": fault.exchange,
+        "symbol": fault.symbol,
+        "timeframe": fault.timeframe.value,
+        "kind": fault.kind.value,
+        "slots": fault.slots,
+        "starts_at": fault.starts_at and fault.starts_at.isoformat(),
+        "ends_at": fault.ends_at and fault.ends_at.isoformat(),
+    }
+
+
+def _view(
+    report: CoverageReport, faults: Sequence[Fault] | None, is_totals: bool
+) -> RenderableType:
+    if not report.series:
+        return "Nothing is collected yet."
+    parts: list[RenderableType] = []
+    if not is_totals:
+        parts.append(_series_table(report))
+    parts += [_totals_table(report), _reasons_table(report.total)]
+    if faults is not None:
+        parts.append(_faults_view(faults))
+    return Group(*parts)
+
+
+def _series_table(report: CoverageReport) -> Table:
+    table = _table("Slots by series", "market", "frame")
+    for one in report.series:
+        ended = f" ({one.cursor.close_reason})" if one.cursor.close_reason else ""
+        name = Text(f"{one.cursor.exchange} {one.cursor.symbol}{ended}")
+        table.add_row(name, one.cursor.timeframe.value, *_cells(one.coverage))
+    return table
+
+
+def _totals_table(report: CoverageReport) -> Table:
+    title = f"Slots by exchange and time frame, {report.now:%Y-%m-%d %H:%M:%S} UTC"
+    table = _table(title, "exchange", "frame")
+    for (exchange, timeframe), coverage in report.totals.items():
+        table.add_row(exchange, timeframe.value, *_cells(coverage))
+    table.add_section()
+    table.add_row("all", "", *_cells(report.total))
+    return table
+
+
+def _reasons_table(total: Coverage) -> RenderableType:
+    if not total.gaps:
+        return "No gaps."
+    table = Table(title="Missing slots by reason", title_justify="left")
+    for heading in ("reason", "status", "gaps", "slots"):
+        is_number = heading in ("gaps", "slots")
+        table.add_column(heading, justify="right" if is_number else "left")
+    for gap in total.gaps:
+        table.add_row(
+            gap.reason.value, gap.status.value, f"{gap.gaps:,}", f"{gap.slots:,}"
+        )
+    return table
+
+
+def _faults_view(faults: Sequence[Fault]) -> RenderableType:
+    if not faults:
+        return "[green]Counted: ledger and table agree on every slot.[/]"
+    table = Table(title="Where ledger and table disagree", title_justify="left")
+    for heading in ("market", "frame", "kind", "slots", "from", "until"):
+        table.add_column(heading)
+    for fault in faults:
+        table.add_row(
+            Text(f"{fault.exchange} {fault.symbol}"),
+            fault.timeframe.value,
+            fault.kind.value,
+            f"{fault.slots:,}",
+            f"{fault.starts_at:%Y-%m-%d %H:%M}" if fault.starts_at else "-",
+            f"{fault.ends_at:%Y-%m-%d %H:%M}" if fault.ends_at else "-",
+        )
+    return table
+
+
+def _table(title: str, *names: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in names:
+        table.add_column(name)
+    for number in _NUMBERS:
+        table.add_column(number, justify="right", no_wrap=True)
+    return table
+
+
+def _cells(coverage: Coverage) -> list[str]:
+    is_exact = not coverage.unaccounted
+    share = f"{coverage.accounted_percent:.3f} %"
+    return [
+        f"{coverage.slots:,}",
+        f"{coverage.bars:,}",
+        *(f"{coverage.missing_by(status):,}" for status in _STATUSES),
+        f"{coverage.pending:,}",
+        share if is_exact else f"[red]{share}[/]",
+        f"{coverage.unknown_share:.3%}",
+        f"{coverage.revision_rate:.4%}",
+    ]
