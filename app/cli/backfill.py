@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-
-import typer
 
 from app.bootstrap import (
     Runtime,
@@ -20,6 +17,7 @@ from app.bootstrap import (
     open_database,
     require_exchange,
 )
+from app.cli.backfill_options import BackfillOptions, find_recordings
 from app.cli.backfill_screen import Screen
 from app.cli.replay import market_for_script
 from app.config.settings import Settings
@@ -31,13 +29,15 @@ from app.domain.pairs import split_pair
 from app.domain.timeframe import Timeframe
 from app.exchange.archives.download import UrlArchives
 from app.exchange.archives.layout import PUBLIC_ARCHIVE
-from app.exchange.archives.recorded_names import RecordedName, find_recorded_name
+from app.exchange.archives.recorded_names import RecordedName
 from app.exchange.archives.source import ArchiveSource, FolderArchives
+from app.exchange.budget import BACKFILL_RESERVE
 from app.exchange.service import ExchangeService
 from app.services.backfill.report import SeriesReport
 from app.services.backfill.series_run import SeriesJob
 from app.services.backfill.service import BackfillService
 from app.services.backfill.storing import SliceStore
+from app.services.backfill.trade_check import TradeChecker
 from app.services.collection.ledger import Ledger
 from app.services.market_history import register_market
 from app.services.runs import end_run
@@ -45,28 +45,11 @@ from app.services.runs import end_run
 _BEGINNING = datetime(2009, 1, 1, tzinfo=timezone.utc)
 
 
-@dataclass(frozen=True, slots=True)
-class BackfillOptions:
-    """What the command line asked for."""
-
-    symbols: tuple[str, ...]
-    timeframes: tuple[Timeframe, ...]
-    since: datetime | None
-    until: datetime | None
-    archives: str | None = None
-    from_folder: Path | None = None
-    uses_exchange: bool = True
-    is_unverified_accepted: bool = False
-    is_recheck: bool = False
-    with_trades: bool = False
-    is_json: bool = False
-
-
 def run_backfill(config: Path | None, options: BackfillOptions) -> ExitCode:
     """Fill every series asked for; the exit code of the first that failed."""
     settings = load_settings(config, is_quiet=True)
     require_exchange(settings)
-    recordings = _recordings(options)
+    recordings = find_recordings(options)
     with market_for_script(settings, config):
         with open_database(settings, "backfill") as database:
             clock = build_clock(settings)
@@ -99,7 +82,7 @@ class _Command:
         async with AsyncExitStack() as stack:
             exchange: ExchangeService | None = None
             if options.uses_exchange and not self.recordings:
-                exchange = build_exchange(runtime)
+                exchange = build_exchange(runtime, BACKFILL_RESERVE)
                 await stack.enter_async_context(exchange)
             archives = _archives(runtime.settings, options)
             if isinstance(archives, UrlArchives):
@@ -153,12 +136,30 @@ class _Command:
                     for stretch in service.plan(job)
                 )
                 with self.screen.series(symbol, timeframe, slots) as on_slots:
-                    reports.append(await service.fill(job, server_now, on_slots))
+                    report = await service.fill(job, server_now, on_slots)
+                if self.options.with_trades and service.archives is not None:
+                    await self._check_trades(service.archives, job, server_now, report)
+                reports.append(report)
             except AppError as error:
                 failed = SeriesReport(symbol, timeframe, error=str(error))
                 failed.exit_code = error.exit_code
                 reports.append(failed)
         return reports
+
+    async def _check_trades(
+        self,
+        archives: ArchiveSource,
+        job: SeriesJob,
+        server_now: datetime,
+        report: SeriesReport,
+    ) -> None:
+        runtime = self.runtime
+        checker = TradeChecker(archives, runtime.database, runtime.run_id)
+        check = await checker.check(job, server_now)
+        report.refused_files += check.refused_files
+        report.trade_files_read = check.files_read
+        report.bars_compared = check.counts.compared
+        report.findings = check.counts.found.total()
 
     async def _store_recordings(
         self, service: BackfillService, server_now: datetime
@@ -232,79 +233,3 @@ def _archives(settings: Settings, options: BackfillOptions) -> ArchiveSource | N
     if not folder.is_dir():
         raise ConfigurationError(f"--archives: {folder} is no folder and no URL")
     return FolderArchives(folder, options.is_unverified_accepted)
-
-
-def _recordings(options: BackfillOptions) -> list[tuple[Path, RecordedName]]:
-    """Recorded series in `--from-folder` of the symbols asked for, or all."""
-    folder = options.from_folder
-    if folder is None:
-        return []
-    if not folder.is_dir():
-        raise ConfigurationError(f"--from-folder: {folder} is not a folder")
-    wanted = {symbol.replace("/", "") for symbol in options.symbols}
-    named = [(path, find_recorded_name(path.name)) for path in sorted(folder.iterdir())]
-    found = [
-        (path, name)
-        for path, name in named
-        if name is not None
-        and name.kind != "parquet"
-        and (not wanted or name.symbol in wanted)
-        and (not options.timeframes or name.timeframe in options.timeframes)
-    ]
-    if not found:
-        raise ConfigurationError(
-            f"--from-folder: {folder} holds no SYMBOL-TIMEFRAME.csv or .csv.gz of "
-            "what was asked for"
-        )
-    return found
-
-
-def options_of(
-    *,
-    symbols: Sequence[str],
-    timeframes: Sequence[Timeframe],
-    since: str | None,
-    until: str | None,
-    from_folder: Path | None,
-    archives: str | None,
-    uses_exchange: bool,
-    with_trades: bool,
-    is_recheck: bool,
-    is_unverified_accepted: bool,
-    is_json: bool,
-) -> BackfillOptions:
-    """The options as typed; raises typer's usage error for what makes no sense."""
-    if from_folder is None and not symbols:
-        raise typer.BadParameter("name at least one market, as BTC/USDT")
-    if from_folder is None and since is None:
-        raise typer.BadParameter("--since is needed: how far back should it go?")
-    if from_folder is None and not timeframes:
-        timeframes = [Timeframe.H1]
-    return BackfillOptions(
-        symbols=tuple(dict.fromkeys(symbols)),
-        timeframes=tuple(dict.fromkeys(timeframes)),
-        since=_moment(since, "--since"),
-        until=_moment(until, "--until"),
-        archives=archives,
-        from_folder=from_folder,
-        uses_exchange=uses_exchange,
-        is_unverified_accepted=is_unverified_accepted,
-        is_recheck=is_recheck,
-        with_trades=with_trades,
-        is_json=is_json,
-    )
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    """An ISO date or instant, UTC where it names no zone."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{option} must be ISO 8601, as 2017-08-01 or 2017-08-01T12:00, got {text}"
-        ) from None
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc)

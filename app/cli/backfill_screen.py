@@ -72,6 +72,11 @@ class Screen:
         console = Console(highlight=False, soft_wrap=True)
         for report in reports:
             console.print(_line(report))
+            if report.trade_files_read:
+                console.print(
+                    f"  {report.bars_compared:,} bars compared with the trades of "
+                    f"{report.trade_files_read:,} files, {report.findings:,} differ"
+                )
             name = f"{report.symbol} {report.timeframe}"
             for refused in report.refused_files:
                 self._notes.print(f"[yellow]{name}: refused:[/] {refused}")

@@ -158,7 +158,8 @@ def backfill(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Fill the history of markets: archives first, the exchange for the rest."""
-    from app.cli.backfill import options_of, run_backfill
+    from app.cli.backfill import run_backfill
+    from app.cli.backfill_options import options_of
 
     options = options_of(
         symbols=symbols or [],

@@ -12,7 +12,11 @@ from app.services.collection.ledger import StoredSlices
 
 @dataclass
 class SeriesReport:
-    """Counts of one run over one series; `gaps_left` are slots without a bar."""
+    """Counts of one run over one series.
+
+    `slots_missing` are those without a bar, whatever their gap's state; `findings`
+    are differences between `bars_compared` and the trades of their time.
+    """
 
     symbol: str
     timeframe: Timeframe
@@ -27,6 +31,9 @@ class SeriesReport:
     quarantined: int = 0
     transactions: int = 0
     refused_files: list[str] = field(default_factory=list)
+    trade_files_read: int = 0
+    bars_compared: int = 0
+    findings: int = 0
     error: str | None = None
     exit_code: ExitCode = ExitCode.OK
     history_from: datetime | None = None
