@@ -66,7 +66,7 @@ def parse_table(block: Block, layout: CsvLayout) -> Table:
     if not block.data:
         return np.empty((0, 6))
     lines = block.data.count(b"\n")
-    table = _parse_fast(block.data, layout)
+    table = _parse_fast(block.data, layout) if block.is_plain else None
     if table is None or len(table) != lines:
         rows = [_parse_line(line, layout.columns) for line in block.lines()]
         table = np.array(rows, dtype=np.float64).reshape(-1, 6)

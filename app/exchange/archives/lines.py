@@ -32,8 +32,14 @@ class Block:
     is_cut: bool = False
 
     def lines(self) -> list[bytes]:
-        """The lines without their ends."""
-        return self.data.splitlines()
+        """The lines without their ends; a lone carriage return ends none."""
+        return [line.removesuffix(b"\r") for line in self.data.split(b"\n")[:-1]]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every reader of CSV sees the same lines and cells here."""
+        data = self.data
+        return b'"' not in data and data.count(b"\r") == data.count(b"\r\n")
 
 
 def read_blocks(stream: ByteStream, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:

@@ -84,7 +84,7 @@ def read_trades(
 def _parse(block: Block, columns: _Columns) -> npt.NDArray[np.void]:
     """Rows as written, time in the file's unit; an unreadable one has no price."""
     table = np.empty(block.data.count(b"\n"), TRADE_DTYPE)
-    if not len(table) or _parse_fast(block.data, columns, table):
+    if block.is_plain and _parse_fast(block.data, columns, table):
         return table
     for number, line in enumerate(block.lines()):
         table[number] = _parse_line(line, columns.positions)
