@@ -206,6 +206,9 @@ def make_reference(session: Session, end: datetime) -> None:
         session.execute(
             text(f"CREATE TABLE reference_{name} PARTITION OF reference {bounds}")
         )
+        session.execute(
+            text(f"ALTER INDEX reference_{name}_pkey SET (fillfactor = 100)")
+        )
 
 
 if __name__ == "__main__":

@@ -228,8 +228,8 @@ def fill(
     timeframe = strategy.timeframe
     end = timeframe.shift(_START, bars)
     with database.session_scope() as session:
-        run_id = _add_run(session)
-        keys = [_add_market(session, run_id, n) for n in range(SYMBOLS)]
+        run_id = add_run(session)
+        keys = [add_market(session, run_id, n) for n in range(SYMBOLS)]
         for key in keys:
             session.add(
                 SeriesCursor(
@@ -264,7 +264,8 @@ def fill(
     return run_id
 
 
-def _add_run(session: Session) -> UUID:
+def add_run(session: Session) -> UUID:
+    """A stored run; its id."""
     run_id = uuid4()
     session.add(
         ConfigurationHistory(
@@ -280,7 +281,8 @@ def _add_run(session: Session) -> UUID:
     return run_id
 
 
-def _add_market(session: Session, run_id: UUID, number: int) -> int:
+def add_market(session: Session, run_id: UUID, number: int) -> int:
+    """A stored market that is a member of the universe; its key."""
     market = Cryptocurrency(
         exchange=_EXCHANGE,
         symbol=f"C{number:03}/USDT",
