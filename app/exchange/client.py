@@ -111,3 +111,9 @@ def require_url(settings: ExchangeSettings, replay_url: str | None) -> str:
             "which `exchange.id: replay` needs"
         )
     return url
+
+
+def page_limit(client: Any, symbol: str) -> int:
+    """Most bars a page of this venue holds, as far as ccxt knows."""
+    limit = client.feature_value(symbol, "fetchOHLCV", "limit")
+    return limit if isinstance(limit, int) and limit > 0 else 1000

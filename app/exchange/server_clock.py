@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from app.core.clock import Clock
+from app.core.exceptions import BadData, CorruptReply
+from app.exchange.moments import moment_of
 
 REFRESH_SECONDS = 300.0
 # Where the venue does not tell its time, ours stands in, less this doubt.
@@ -43,3 +46,12 @@ class ServerClock:
             raise RuntimeError("the exchange's time was never read")
         moment = self._clock.monotonic() if monotonic is None else monotonic
         return self._server_at + timedelta(seconds=moment - self._arrived_monotonic)
+
+
+async def read_server_time(client: Any) -> datetime:
+    """The exchange's time from its own reply; CorruptReply if it is no time."""
+    reply = await client.fetch_time()
+    try:
+        return moment_of(reply, "server time")
+    except BadData as error:
+        raise CorruptReply(str(error)) from error

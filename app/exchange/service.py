@@ -8,39 +8,36 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from app.config.settings import ExchangeSettings
 from app.core.clock import Clock
 from app.core.exceptions import (
     AppError,
-    BadData,
     CorruptReply,
     ExchangeRefused,
     RetryableError,
 )
-from app.domain.market import FundingRate, Market, OrderBook, Ticker
+from app.domain.market import FundingRate, Market, OrderBook
 from app.domain.timeframe import Timeframe
 from app.exchange.budget import Budget
-from app.exchange.call_record import CallRecord, recording
+from app.exchange.batches import ticker_batch, trade_page
+from app.exchange.call_record import CallRecord
+from app.exchange.calls import ExchangeCalls
 from app.exchange.candles import build_page
-from app.exchange.client import build_client, require_url
-from app.exchange.corrupt_replies import CorruptReplies, RejectedReplies
-from app.exchange.errors import translate
+from app.exchange.client import build_client, page_limit, require_url
+from app.exchange.corrupt_replies import RejectedReplies
 from app.exchange.history import walk_history
 from app.exchange.judging import find_objection
-from app.exchange.moments import EARLIEST_MS, milliseconds_of, moment_of
+from app.exchange.moments import EARLIEST_MS, milliseconds_of
 from app.exchange.normalise import (
     funding_rate_from,
     order_book_from,
-    ticker_from,
-    trade_from,
 )
 from app.exchange.rate_limiter import RateLimiter
-from app.exchange.rejected import RejectedItem, impossible
+from app.exchange.rejected import RejectedItem
 from app.exchange.replies import CandlePage, CandleRequest, TickerBatch, TradePage
-from app.exchange.server_clock import UNKNOWN_SKEW, ServerClock
+from app.exchange.server_clock import UNKNOWN_SKEW, ServerClock, read_server_time
 from app.exchange.transport import open_session
 from app.exchange.universe import MarketList
 
@@ -81,10 +78,9 @@ class ExchangeService:
         self._markets_at: float | None = None
         self._tickers_at: float | None = None
         self._tickers = TickerBatch()
-        self._corrupt_replies = CorruptReplies()
         self._client: Any = None
         self._session: Any = None
-        self._slots = asyncio.Semaphore(settings.max_concurrent_requests)
+        self._calls = ExchangeCalls(settings.id, settings.max_concurrent_requests)
         self._markets_lock = asyncio.Lock()
         self._tickers_lock = asyncio.Lock()
         self._time_lock = asyncio.Lock()
@@ -109,12 +105,7 @@ class ExchangeService:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         try:
             # A last try, where the database could not be told of a ban so far.
             with suppress(RetryableError):
@@ -138,14 +129,9 @@ class ExchangeService:
             self._server_clock.set(self._clock.now() - UNKNOWN_SKEW)
             return self._server_clock.at()
 
-        async def ask() -> datetime:
-            reply = await self._client.fetch_time()
-            try:
-                return moment_of(reply, "server time")
-            except BadData as error:
-                raise CorruptReply(str(error)) from error
-
-        server_at, _ = await self._call("server time", ask)
+        server_at, _ = await self._call(
+            "server time", lambda: read_server_time(self._client)
+        )
         self._server_clock.set(server_at)
         return server_at
 
@@ -203,7 +189,7 @@ class ExchangeService:
         if limit < 1:
             raise ValueError(f"limit must be at least 1, got {limit}")
         await self._exchange_now()
-        limit = min(limit, self._page_limit(symbol))
+        limit = min(limit, page_limit(self._client, symbol))
         since_ms = milliseconds_of(timeframe.ceil(since))
         rows, record = await self._call(
             f"candles {symbol} {timeframe}",
@@ -239,7 +225,7 @@ class ExchangeService:
         Those that a retry made good are among them. Keep them with
         `app.services.quarantine.keeping.keep_replies` at the end of a pass.
         """
-        return self._corrupt_replies.take()
+        return self._calls.corrupt_replies.take()
 
     def fetch_history(
         self,
@@ -293,18 +279,7 @@ class ExchangeService:
             lambda: self._client.fetch_trades(symbol, since_ms, limit),
             symbol,
         )
-        trades, rejected = [], record.rejected
-        for entry in reply:
-            try:
-                trade = trade_from(entry, now)
-            except BadData as error:
-                rejected.append(impossible(symbol, "trade", error, entry))
-                continue
-            if since is None or trade.at >= since:
-                trades.append(trade)
-        trades.sort(key=lambda trade: trade.at)
-        trades = trades[-limit:] if since is None else trades[:limit]
-        return TradePage(tuple(trades), tuple(rejected))
+        return trade_page(reply, symbol, since, limit, record.rejected, now)
 
     async def fetch_funding_rate(self, symbol: str) -> FundingRate | None:
         """The current funding rate; None where the venue or market has none."""
@@ -328,23 +303,15 @@ class ExchangeService:
         self._require("fetchTickers", "tickers of all markets in one call")
         now = await self._exchange_now()
         reply, record = await self._call("tickers", self._client.fetch_tickers)
-        tickers: dict[str, Ticker] = {}
-        rejected = record.rejected
-        for entry in reply.values():
-            symbol = entry.get("symbol")
-            # ccxt makes up a symbol for ids that are not in the market list.
-            if symbol not in self._market_list.markets:
-                continue
-            try:
-                tickers[symbol] = ticker_from(entry, now)
-            except BadData as error:
-                rejected.append(impossible(symbol, "ticker", error, entry))
-        if not tickers and not rejected:
+        batch = ticker_batch(
+            reply.values(), self._market_list.markets, record.rejected, now
+        )
+        if not batch.tickers and not batch.rejected:
             raise CorruptReply(
                 f"{self.exchange_id}: the reply has no ticker of any of the "
                 f"{len(self._market_list.markets)} listed markets"
             )
-        return TickerBatch(tickers, tuple(rejected))
+        return batch
 
     async def _refresh_markets(self) -> None:
         async def ask() -> tuple[list[Any], bool]:
@@ -370,35 +337,13 @@ class ExchangeService:
         symbol: str = "",
         timeframe: Timeframe | None = None,
     ) -> tuple[T, CallRecord]:
-        """Run one ccxt call within slots, budget, retries and deadline."""
-        what = f"{self.exchange_id} {call}"
-
-        async def attempt() -> tuple[T, CallRecord]:
-            with recording() as record:
-                try:
-                    return await operation(), record
-                except Exception as raised:
-                    error = translate(raised, what)
-                    if isinstance(error, CorruptReply):
-                        # Here, since a retry that works would hide it for ever.
-                        self._corrupt_replies.keep(
-                            call, str(error), record.body, symbol, timeframe
-                        )
-                    raise
-                finally:
-                    record.body = None
-
-        async with self._slots:
-            return await self.rate_limiter.call(attempt, what)
+        return await self._calls.run(
+            self.rate_limiter, call, operation, symbol, timeframe
+        )
 
     def _require(self, feature: str, name: str) -> None:
         if not self._client.has.get(feature):
             raise ExchangeRefused(f"{self.exchange_id} does not offer {name}")
-
-    def _page_limit(self, symbol: str) -> int:
-        """Most bars a page of this venue holds, as far as ccxt knows."""
-        limit = self._client.feature_value(symbol, "fetchOHLCV", "limit")
-        return limit if isinstance(limit, int) and limit > 0 else 1000
 
     def _is_stale(self, read_at: float | None, ttl_seconds: float) -> bool:
         return read_at is None or self._clock.monotonic() - read_at >= ttl_seconds
