@@ -60,6 +60,12 @@ def times_of(window: CandleWindow, bars: IntArray) -> list[datetime]:
     return [moment.replace(tzinfo=timezone.utc) for moment in naive]
 
 
+def time_of(window: CandleWindow, bar: int) -> datetime:
+    """Open time of one bar, aware UTC."""
+    moment: datetime = window.open_at[bar].item()
+    return moment.replace(tzinfo=timezone.utc)
+
+
 def find_times_of(window: CandleWindow, bars: IntArray) -> list[datetime | None]:
     """Open times of the bars; None for a bar past the window's last."""
     inside = bars < len(window)

@@ -90,9 +90,9 @@ class PoolBars:
 
 def pool_bars(swings: SwingBars, atr: FloatArray) -> PoolBars:
     """Pools above the view's swing highs."""
-    members, levels = _group(swings, _equal_partners(swings, atr))
-    confirmed = swings.confirmed[[group[1] for group in members]]
-    return PoolBars(swings, members, levels, confirmed)
+    members, levels = _group(swings, atr)
+    second = np.array([group[1] for group in members], dtype=np.int64)
+    return PoolBars(swings, members, np.array(levels), swings.confirmed[second])
 
 
 def find_liquidity_pools(
@@ -176,45 +176,50 @@ def _side_of(swings: SwingBars) -> LiquiditySide:
     return LiquiditySide.BUY_SIDE if is_up else LiquiditySide.SELL_SIDE
 
 
-def _equal_partners(swings: SwingBars, atr: FloatArray) -> IntArray:
-    """The nearest earlier swing each one equals, with no high beyond both between.
+def _group(swings: SwingBars, atr: FloatArray) -> tuple[list[list[int]], list[float]]:
+    """Swings of each pool by place, and the pools' levels.
 
-    Shape (swings,), -1 for none.
+    A plain loop: swings are few, and most end it at the first one back.
     """
-    levels, count = swings.levels, len(swings.bars)
-    if count < 2:
-        return np.full(count, -1, dtype=np.int64)
-    # Row by row the swings before each one, nearest first; shape (swings, back).
-    places = np.arange(count)
-    earlier = places[:, None] - np.arange(1, SWINGS_BACK + 1)
-    is_there = earlier >= 0
-    earlier[~is_there] = 0
-    # Highest high from each swing to the bar before the next one, then up to now.
-    highest = np.maximum.reduceat(swings.view.high, swings.bars)
-    between = np.maximum.accumulate(highest[earlier], axis=1)
-    now, before = levels[:, None], levels[earlier]
-    tolerance = EQUAL_TOLERANCE * atr[swings.confirmed][:, None]
-    is_equal = (abs(now - before) <= tolerance) & is_there
-    is_equal &= between <= np.maximum(now, before)
-    nearest: IntArray = places - 1 - is_equal.argmax(axis=1)
-    nearest[~is_equal.any(axis=1)] = -1
-    return nearest
-
-
-def _group(swings: SwingBars, partner: IntArray) -> tuple[list[list[int]], FloatArray]:
+    if not len(swings.bars):
+        return [], []
+    prices = swings.levels.tolist()
+    tolerances = (EQUAL_TOLERANCE * atr[swings.confirmed]).tolist()
+    # Highest high from each swing to the bar before the next one.
+    highest = np.maximum.reduceat(swings.view.high, swings.bars).tolist()
     members: list[list[int]] = []
     levels: list[float] = []
     pool_of: dict[int, int] = {}
-    prices = swings.levels
-    for item in np.flatnonzero(partner >= 0).tolist():
-        first = int(partner[item])
-        pool = pool_of.get(first)
+    for item, (price, tolerance) in enumerate(zip(prices, tolerances, strict=True)):
+        partner = _equal_before(item, price, tolerance, prices, highest)
+        if partner is None:
+            continue
+        pool = pool_of.get(partner)
         # A swing beyond the level has swept that pool: it starts another.
-        if pool is None or prices[item] > levels[pool]:
+        if pool is None or price > levels[pool]:
             pool = len(members)
-            members.append([first, item])
-            levels.append(max(float(prices[first]), float(prices[item])))
+            members.append([partner, item])
+            levels.append(max(prices[partner], price))
         else:
             members[pool].append(item)
         pool_of[item] = pool
-    return members, np.array(levels, dtype=np.float64)
+    return members, levels
+
+
+def _equal_before(
+    item: int,
+    price: float,
+    tolerance: float,
+    prices: list[float],
+    highest: list[float],
+) -> int | None:
+    """The nearest earlier swing this one equals, with no high beyond both between."""
+    between = -np.inf
+    for other in range(item - 1, max(item - 1 - SWINGS_BACK, -1), -1):
+        between = max(between, highest[other])
+        if between > price + tolerance:
+            return None
+        is_equal = abs(price - prices[other]) <= tolerance
+        if is_equal and between <= max(price, prices[other]):
+            return other
+    return None

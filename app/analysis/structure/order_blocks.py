@@ -95,23 +95,19 @@ def _last_candles_against(
     A move begins at the lowest low between swing and break; its candle is the last one
     there or before (not before the swing) that closed down, else the lowest itself.
     """
-    if not len(breaks):
-        return breaks, breaks
-    low = view.low
-    lowest = np.array(
-        [
-            start + int(low[start : stop + 1].argmin())
-            for start, stop in zip(swings.tolist(), breaks.tolist(), strict=True)
-        ]
-    )
-    places = np.arange(len(low))
-    closed_down = np.maximum.accumulate(np.where(view.close < view.open, places, -1))
-    candles = closed_down[lowest]
-    candles = np.where(candles >= swings, candles, lowest)
+    low, closed_down = view.low, view.close < view.open
     # Two swings broken by one move share its candle: the first break made it known.
-    seen = dict(zip(candles[::-1].tolist(), breaks[::-1].tolist(), strict=True))
-    pairs = np.array(list(seen.items()), dtype=np.int64)[::-1]
-    return pairs[:, 0], pairs[:, 1]
+    known: dict[int, int] = {}
+    for start, stop in zip(swings.tolist(), breaks.tolist(), strict=True):
+        lowest = candle = start + int(low[start : stop + 1].argmin())
+        while candle >= start and not closed_down[candle]:
+            candle -= 1
+        known.setdefault(candle if candle >= start else lowest, stop)
+    count = len(known)
+    return (
+        np.fromiter(known.keys(), dtype=np.int64, count=count),
+        np.fromiter(known.values(), dtype=np.int64, count=count),
+    )
 
 
 def _blocks(

@@ -12,7 +12,7 @@ from app.analysis._views import (
     average_true_range,
     both_views,
     consecutive,
-    times_of,
+    time_of,
 )
 from app.analysis.structure.breaks import BreakBars, BreakKind, break_bars
 from app.analysis.structure.dealing_range import range_since
@@ -112,13 +112,13 @@ def _last_break(
     (of_kind,) = (breaks.is_choch == (kind is BreakKind.CHOCH)).nonzero()
     if not len(of_kind):
         return None
-    last = of_kind[-1:]
-    (broken_at,) = times_of(window, breaks.bars[last])
+    last = int(of_kind[-1])
+    bar = int(breaks.bars[last])
     return BreakState(
-        direction=_direction(breaks.signs[last[0]]),
-        level=float(breaks.levels[last[0]]),
-        broken_at=broken_at,
-        bars_ago=len(window) - 1 - int(breaks.bars[last[0]]),
+        direction=_direction(breaks.signs[last]),
+        level=float(breaks.levels[last]),
+        broken_at=time_of(window, bar),
+        bars_ago=len(window) - 1 - bar,
     )
 
 
@@ -126,13 +126,13 @@ def _last_swing(window: CandleWindow, swings: SwingBars) -> SwingState | None:
     levels, direction = swings.levels, swings.view.direction
     if not len(levels):
         return None
-    (happened_at,) = times_of(window, swings.bars[-1:])
+    bar = int(swings.bars[-1])
     is_first = len(levels) == 1
     return SwingState(
         price=float(levels[-1]) * swings.view.sign,
         label=None if is_first else label_of(direction, float(levels[-1] - levels[-2])),
-        happened_at=happened_at,
-        bars_ago=len(window) - 1 - int(swings.bars[-1]),
+        happened_at=time_of(window, bar),
+        bars_ago=len(window) - 1 - bar,
     )
 
 
@@ -142,13 +142,13 @@ def _nearest_block(
     if not len(whole):
         return None
     best = int(whole[blocks.near[whole].argmax()])
-    (confirmed_at,) = times_of(window, blocks.confirmed[best : best + 1])
+    confirmed = int(blocks.confirmed[best])
     top, bottom = _sides(blocks.view, blocks.near[best], blocks.far[best])
     return BlockState(
         top=top,
         bottom=bottom,
-        confirmed_at=confirmed_at,
-        bars_ago=len(window) - 1 - int(blocks.confirmed[best]),
+        confirmed_at=time_of(window, confirmed),
+        bars_ago=len(window) - 1 - confirmed,
         is_fresh=bool(back[best] > blocks.near[best]),
     )
 
@@ -162,12 +162,11 @@ def _nearest_gap(
     confirmed = int(gaps.confirmed[best])
     near, far = float(gaps.near[best]), float(gaps.far[best])
     lowest = min(float(lows[confirmed + 1]), near)
-    (confirmed_at,) = times_of(window, gaps.confirmed[best : best + 1])
     top, bottom = _sides(gaps.view, near, far)
     return GapState(
         top=top,
         bottom=bottom,
-        confirmed_at=confirmed_at,
+        confirmed_at=time_of(window, confirmed),
         bars_ago=len(window) - 1 - confirmed,
         filled=min(1.0, max(0.0, (near - lowest) / (near - far))),
     )
@@ -179,12 +178,12 @@ def _nearest_pool(
     if not len(unswept):
         return None
     best = int(unswept[pools.levels[unswept].argmin()])
-    (confirmed_at,) = times_of(window, pools.confirmed[best : best + 1])
+    confirmed = int(pools.confirmed[best])
     return PoolState(
         level=float(pools.levels[best]) * pools.swings.view.sign,
         swings=len(pools.members[best]),
-        confirmed_at=confirmed_at,
-        bars_ago=len(window) - 1 - int(pools.confirmed[best]),
+        confirmed_at=time_of(window, confirmed),
+        bars_ago=len(window) - 1 - confirmed,
     )
 
 
