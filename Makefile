@@ -45,6 +45,15 @@ status: install ## Show processes, tables, decisions and trades once
 test: dev ## Run the tests (ARGS="-k name")
 	@$(BIN)/python -m pytest $(ARGS)
 
+SEEDS ?= 200
+.PHONY: chaos
+chaos: dev ## Fault suite: SEEDS=200 plans, or SEED=123 told in full
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS)
+
+.PHONY: chaos-nightly
+chaos-nightly: dev ## Fault suite over 5000 seeds (hours)
+	@$(BIN)/python -m tests.chaos --seeds 5000 $(ARGS)
+
 .PHONY: lint
 lint: dev ## black, flake8, mypy, import contracts, generated documents
 	@$(BIN)/black --check --quiet . || { $(BIN)/black --check .; exit 1; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import traceback
 from pathlib import Path
@@ -33,6 +34,8 @@ def collect(talk: socket.socket, order: dict[str, Any]) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     configure_logging("WARNING", "console")
+    # Else each coroutine run in the main thread installs a handler, which is dear.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     plant(order["mutant"])
     failpoints.arm(order["failpoints"])
     clock = SharedClock(Path(order["clock"]))

@@ -57,6 +57,7 @@ class Step:
     trouble: Trouble = Trouble.NONE
     after_seconds: float = 0.0
     collectors: int = 1
+    restarted: bool = False  # every process is killed before the pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ def plan_of(seed: int) -> Plan:
 
 def undisturbed(case: Scenario) -> Plan:
     """A pass every few minutes, and nothing goes wrong but the market's facts."""
-    count = int(LENGTH / timedelta(minutes=4))
-    moments = [case.start + k * timedelta(minutes=4) for k in range(count + 1)]
+    count = int(LENGTH / timedelta(minutes=6))
+    moments = [case.start + k * timedelta(minutes=6) for k in range(count + 1)]
     steps = tuple(Step(at) for at in moments)
     return Plan(-1 - case.number, case, steps, catch_up=case.catch_up)
 

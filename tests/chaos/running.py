@@ -61,9 +61,7 @@ class Run:
             self._catch_up()
             self._judge()
         finally:
-            for child in self._children:
-                if child is not None:
-                    child.kill()
+            self._kill_all()
             self._database.dispose()
         return self.verdict
 
@@ -82,6 +80,8 @@ class Run:
         self._look()
 
     def _pass(self, step: Step) -> list[Outcome]:
+        if step.restarted:
+            self._kill_all()
         children = [self._child(number) for number in range(step.collectors)]
         with ExitStack() as stack:
             stack.enter_context(lasting(step.trouble, self._bench, self._url))
@@ -132,7 +132,8 @@ class Run:
             )
             problems += oracles.hasty_confirmations(connection, self._market)
             problems += oracles.unexplained(connection)
-            problems += oracles.not_caught_up(connection, case.end)
+            if self._plan.catch_up:
+                problems += oracles.not_caught_up(connection, case.end)
             self.verdict.bars = oracles.stored_bars(connection, case.end)
             self.verdict.starts = oracles.history_starts(connection)
         finally:
@@ -188,6 +189,11 @@ class Run:
             child = Child(self._bench.zygote, self._order())
             self._children[number] = child
         return child
+
+    def _kill_all(self) -> None:
+        for child in self._children:
+            if child is not None:
+                child.kill()
 
     def _stop_all(self) -> None:
         for child in self._children:

@@ -26,7 +26,7 @@ _STARTS = (
     "2024-11-03T05:30:00+00:00",
     "2025-06-15T12:00:01+00:00",
 )
-_CATCH_UP_MINUTES = (6, 70, 135, 200, 600)
+_CATCH_UP_MINUTES = (6, 70, 135, 215)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ def lasting(trouble: Trouble, bench: Bench, url: str) -> Iterator[None]:
                 bench.proxy.fault = Fault.NONE
                 bench.proxy.cut()
         case Trouble.DELAY:
-            bench.proxy.delay_seconds = 0.01
+            bench.proxy.delay_seconds = 0.003
             try:
                 yield
             finally:

@@ -8,6 +8,7 @@ here, as a parent sees it.
 from __future__ import annotations
 
 import array
+import gc
 import json
 import os
 import signal
@@ -69,6 +70,9 @@ def _serve(control: socket.socket) -> None:
     """Answer requests until the harness closes its end."""
     from tests.chaos.collecting import collect
 
+    # Children share this heap until they write to it, which collecting it does.
+    gc.collect()
+    gc.freeze()
     exits: dict[int, int] = {}
     alive: set[int] = set()
     while True:

@@ -75,7 +75,11 @@ class TcpProxy:
             except OSError:
                 return
             self.connections += 1
-            server = socket.create_connection(self._target)
+            try:
+                server = socket.create_connection(self._target)
+            except OSError:
+                client.close()  # the server is down just now
+                continue
             threading.Thread(
                 target=self._forward, args=(client, server), daemon=True
             ).start()
