@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.core.exceptions import WriteConflict
 from app.core.failpoints import fp
 from app.domain.timeframe import Timeframe
 from app.models.bar_copy import copy_bars
@@ -31,6 +32,23 @@ Counts = defaultdict[int, list[int]]
 # Stored bars between two given ones are read along up to this many slots; above,
 # a second query is cheaper.
 _LONGEST_HOLE_SLOTS = 2_000
+
+
+@dataclass(slots=True)
+class WriterMemory:
+    """What a writer of bars remembers between its transactions, to save questions.
+
+    `months` are partitions seen committed. `is_sure` says that bars ahead of a
+    watermark never met a stored one; once they did it asks again each time.
+    """
+
+    months: set[datetime] = field(default_factory=set)
+    is_sure: bool = True
+
+    def doubt(self) -> None:
+        """Forget everything: something was not as remembered."""
+        self.months.clear()
+        self.is_sure = False
 
 
 class SeriesCounts(NamedTuple):
@@ -65,6 +83,7 @@ def store_bars(
     batches: Sequence[SeriesBars],
     known_at: datetime,
     new_from: Mapping[SeriesKey, int] | None = None,
+    memory: WriterMemory | None = None,
 ) -> IngestResult:
     """Store closed bars, in any order; the last of several for one slot counts.
 
@@ -77,7 +96,9 @@ def store_bars(
     read is safe. Without the lock it is still correct, only slower on conflicts.
 
     `new_from` gives, for a series, an open time in microseconds from which on surely
-    nothing is stored yet (its watermark): those bars are not looked for.
+    nothing is stored yet (its watermark): those bars are not looked for. With
+    `memory` that is also taken at its word; raises WriteConflict, to be tried again,
+    where it turns out wrong.
 
     Raises SQLAlchemy's IntegrityError for a value no market can have (validate
     first) and ValueError for a naive `known_at`.
@@ -93,7 +114,7 @@ def store_bars(
     result = IngestResult()
     for timeframe in sorted(by_timeframe, key=order.index):
         bars = KeyedBars.from_series(by_timeframe[timeframe])
-        result += _store(session, timeframe, bars, known_at, new_from or {})
+        result += _store(session, timeframe, bars, known_at, new_from or {}, memory)
     return result
 
 
@@ -103,11 +124,16 @@ def _store(
     bars: KeyedBars,
     known_at: datetime,
     new_from: Mapping[SeriesKey, int],
+    memory: WriterMemory | None,
 ) -> IngestResult:
+    counts: Counts = defaultdict(lambda: [0, 0])
+    is_ahead = _lie_ahead(timeframe, bars, new_from)
+    if memory is not None and memory.is_sure and is_ahead:
+        _append(session, timeframe, bars, known_at, memory, counts)
+        return _result(timeframe, bars, counts)
     # 1. Compare with what is stored.
     is_new, is_changed = _compare(session, timeframe, bars, new_from)
     new, changed = bars.where(is_new), bars.where(is_changed)
-    counts: Counts = defaultdict(lambda: [0, 0])
     # 2. New bars go straight into the table.
     if len(new):
         ensure_months(session, "market_data", new.months())
@@ -117,10 +143,46 @@ def _store(
     if len(changed):
         _merge(session, timeframe, changed, known_at, counts)
         fp("store.after_merge")
+    return _result(timeframe, bars, counts)
+
+
+def _result(timeframe: Timeframe, bars: KeyedBars, counts: Counts) -> IngestResult:
     inserted = sum(count[0] for count in counts.values())
     revised = sum(count[1] for count in counts.values())
     by_series = {(key, timeframe): SeriesCounts(*n) for key, n in counts.items()}
     return IngestResult(inserted, revised, len(bars) - inserted - revised, by_series)
+
+
+def _append(
+    session: Session,
+    timeframe: Timeframe,
+    bars: KeyedBars,
+    known_at: datetime,
+    memory: WriterMemory,
+    counts: Counts,
+) -> None:
+    """Copy bars that surely are not stored, without a savepoint to fall back to."""
+    months = set(bars.months()) - memory.months
+    if months and not ensure_months(session, "market_data", months):
+        # Those made just now might be rolled back.
+        memory.months |= months
+    try:
+        copy_bars(session, timeframe, bars, known_at)
+    except psycopg2.errors.UniqueViolation as error:
+        memory.doubt()
+        raise WriteConflict(
+            f"a {timeframe} bar ahead of its series' watermark is stored already"
+        ) from error
+    except psycopg2.errors.CheckViolation as error:
+        if error.diag.constraint_name:
+            raise IntegrityError("COPY market_data", None, error) from error
+        memory.doubt()
+        raise WriteConflict("a partition of market_data is gone") from error
+    except psycopg2.IntegrityError as error:
+        raise IntegrityError("COPY market_data", None, error) from error
+    fp("store.after_copy")
+    for key, at in bars.series():
+        counts[key][0] += at.stop - at.start
 
 
 def _insert(
@@ -171,8 +233,6 @@ def _compare(
     is_new = np.ones(len(bars), dtype=bool)
     is_changed = np.zeros(len(bars), dtype=bool)
     given = {}
-    if _lie_ahead(timeframe, bars, new_from):
-        return is_new, is_changed
     for key, at in bars.series():
         bound = new_from.get((key, timeframe))
         if bound is not None and bars.opens[at.stop - 1] >= bound:

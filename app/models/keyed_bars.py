@@ -49,14 +49,11 @@ class KeyedBars:
         ids = np.repeat(
             np.array([batch.cryptocurrency_id for batch in batches], np.int32), sizes
         )
-        opens = np.empty(len(ids), np.int64)
-        values = np.empty((len(VALUES), len(ids)))
-        start = 0
-        for batch, size in zip(batches, sizes, strict=True):
-            opens[start : start + size] = batch.bars["open_at"]
-            for column, name in zip(values, VALUES, strict=True):
-                column[start : start + size] = batch.bars[name]
-            start += size
+        bars = np.concatenate([batch.bars for batch in batches])
+        opens = np.ascontiguousarray(bars["open_at"], np.int64)
+        values = np.empty((len(VALUES), len(bars)))
+        for column, name in zip(values, VALUES, strict=True):
+            column[:] = bars[name]
         values += 0.0  # -0.0 becomes 0.0, which PostgreSQL takes for the same
         return cls.sorted(ids, opens, values)
 

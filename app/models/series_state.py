@@ -105,6 +105,8 @@ def lock_states(
     A series without one gets a new cursor at `history_from[key]`. `known` holds keys
     that certainly have one (cursors are never deleted) and saves looking for them.
     """
+    if not history_from:
+        return {}
     unsure = [key for key in history_from if key not in known]
     if unsure:
         missing = set(unsure) - find_known(session, unsure)

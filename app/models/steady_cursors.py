@@ -30,31 +30,25 @@ class NextBars:
     new: int
 
 
+_FRAMES = {frame.value: frame for frame in Timeframe}
 _INSTANT = "timestamptz 'epoch' + {0} * interval '1 microsecond'"
-# Locks are taken in key order, as everywhere, and only on cursors that stand where
-# they are expected with nothing special about them; the others are left alone.
+# Rows are given in key order, so that cursors are locked in it as everywhere. Only
+# those that stand where they are expected, with nothing special about them, are.
 _ADVANCE = sa.text(f"""
-WITH mine AS MATERIALIZED (
-    SELECT cursor.ctid AS place, given.last, given.ends, given.new
-    FROM series_cursors AS cursor
-    JOIN unnest(
-        CAST(:ids AS integer[]), CAST(:frames AS timeframe[]),
-        CAST(:begins AS bigint[]), CAST(:expected AS bigint[]),
-        CAST(:last AS bigint[]), CAST(:ends AS bigint[]), CAST(:new AS bigint[])
-    ) AS given (id, frame, begins, expected, last, ends, new)
-      ON cursor.cryptocurrency_id = given.id AND cursor.timeframe = given.frame
-     AND cursor.watermark_at = {_INSTANT.format("given.expected")}
-     AND cursor.history_from <= {_INSTANT.format("given.begins")}
-    WHERE cursor.first_bar_at IS NOT NULL AND cursor.pending_reason IS NULL
-      AND cursor.closed_at IS NULL
-    ORDER BY cursor.cryptocurrency_id, cursor.timeframe
-    FOR UPDATE OF cursor
-)
 UPDATE series_cursors AS cursor
-SET watermark_at = {_INSTANT.format("mine.ends")},
-    last_bar_at = {_INSTANT.format("mine.last")},
-    bars = cursor.bars + mine.new, run_id = :run_id, updated_at = now()
-FROM mine WHERE cursor.ctid = mine.place
+SET watermark_at = {_INSTANT.format("given.ends")},
+    last_bar_at = {_INSTANT.format("given.last")},
+    bars = cursor.bars + given.new, run_id = :run_id, updated_at = now()
+FROM unnest(
+    CAST(:ids AS integer[]), CAST(:frames AS timeframe[]),
+    CAST(:begins AS bigint[]), CAST(:expected AS bigint[]),
+    CAST(:last AS bigint[]), CAST(:ends AS bigint[]), CAST(:new AS bigint[])
+) AS given (id, frame, begins, expected, last, ends, new)
+WHERE cursor.cryptocurrency_id = given.id AND cursor.timeframe = given.frame
+  AND cursor.watermark_at = {_INSTANT.format("given.expected")}
+  AND cursor.history_from <= {_INSTANT.format("given.begins")}
+  AND cursor.first_bar_at IS NOT NULL AND cursor.pending_reason IS NULL
+  AND cursor.closed_at IS NULL
 RETURNING cursor.cryptocurrency_id, cursor.timeframe
 """)
 _CORRECT = sa.text("""
@@ -78,6 +72,8 @@ def advance_cursors(
     """
     if not series:
         return set()
+    order = list(Timeframe)
+    series = sorted(series, key=lambda item: (item.key[0], order.index(item.key[1])))
     rows = session.execute(
         _ADVANCE,
         {
@@ -91,7 +87,7 @@ def advance_cursors(
             "run_id": run_id,
         },
     )
-    return {(row[0], Timeframe(row[1])) for row in rows}
+    return {(row[0], _FRAMES[row[1]]) for row in rows}
 
 
 def add_counts(session: Session, extra: Sequence[tuple[SeriesKey, int, int]]) -> None:

@@ -15,7 +15,7 @@ from app.domain.gap import GapReason
 from app.domain.slots import SlotRun, split_by_presence
 from app.models import SeriesCursor
 from app.models.bars import SeriesBars, from_microseconds, to_microseconds
-from app.models.ingest import IngestResult, SeriesCounts, store_bars
+from app.models.ingest import IngestResult, SeriesCounts, WriterMemory, store_bars
 from app.models.knowledge import begin_knowing
 from app.models.series_lock import SeriesKey
 from app.models.series_state import SeriesState, lock_states, save_states
@@ -59,6 +59,7 @@ class Ledger:
         self._delays = tuple(recheck_delays_seconds)
         self._grace = timedelta(seconds=tail_grace_seconds)
         self._known: set[SeriesKey] = set()
+        self._memory = WriterMemory()
 
     def store(
         self, session: Session, slices: Sequence[SeriesSlice], now: datetime
@@ -82,6 +83,7 @@ class Ledger:
             [SeriesBars(*item.key, item.bars) for item in slices],
             known_at,
             new_from,
+            self._memory,
         )
         fp("store.after_bars")
         # 3. What is missing, what arrived late, and how far each series is now.
