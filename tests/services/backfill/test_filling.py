@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -14,8 +15,11 @@ from app.core.database import Database
 from app.core.exceptions import ExchangeUnavailable
 from app.domain.gap import GapStatus
 from app.domain.timeframe import Timeframe
+from app.exchange.archives.download import UrlArchives
 from app.exchange.archives.layout import ArchivePeriod, month_file
 from app.services.backfill import exchange_walk, series_run
+from app.services.backfill.report import SeriesReport
+from tests.exchange.archives.archive_server import serving
 from tests.exchange.archives.packing import Row, pack_klines, write_checksum
 from tests.services.backfill.filling import NOW, Filling
 from tests.services.backfill.history import CELLS, PlayedHistory
@@ -100,6 +104,29 @@ def test_a_refused_file_is_told_and_asked_of_the_exchange(
     assert len(report.refused_files) == 1 and "2025-10.zip" in report.refused_files[0]
     assert report.files_read == 2
     assert len(filling.opens(H1)) == H1.count_bars(LISTED, month(12))
+    assert not filling.gaps(H1) and filling.is_covered(H1)
+
+
+def test_an_archive_behind_a_faulty_server_gives_the_same_bars(
+    database: Database, tmp_path: Path
+) -> None:
+    published, filling = tmp_path / "published", Filling(database)
+    files = pack_klines(published, "BTCUSDT", H1, rows(LISTED, NOW))
+    (published / files[1].path).unlink()  # a month that is not there
+    (published / f"{files[1].path}.CHECKSUM").unlink()
+    write_checksum(published / files[2].path, "0" * 64)
+
+    async def fill() -> SeriesReport:
+        async with serving(published) as server:
+            server.faults[files[0].name].extend([500, "reset", "reset"])
+            cache = tmp_path / "cache"
+            async with UrlArchives(server.url, cache, filling.clock) as archives:
+                job = filling.job(H1, LISTED)
+                return await filling.filling(job, archives, played())
+
+    report = asyncio.run(fill())
+    assert (report.files_read, len(report.refused_files)) == (2, 1)
+    assert filling.opens(H1) == [at for at, _ in rows(LISTED, NOW)]
     assert not filling.gaps(H1) and filling.is_covered(H1)
 
 
