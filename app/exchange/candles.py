@@ -37,7 +37,8 @@ def build_page(
     rules = broken_rules(table, timeframe, server_now)
     rejected: list[RejectedItem] = []
     bad = np.zeros(len(table), dtype=bool)
-    for rule, broken in rules:
+    is_broken: _Bools = np.any([broken for _, broken in rules], axis=1)
+    for rule, broken in (rules[n] for n in np.flatnonzero(is_broken)):
         for index in np.flatnonzero(broken & ~bad).tolist():
             cells = table[index].tolist()
             rejected.append(
@@ -100,6 +101,8 @@ def _duplicates(bars: npt.NDArray[np.float64]) -> tuple[_Bools, _Bools]:
     contradicts = np.zeros(len(bars), dtype=bool)
     if len(bars) > 1:
         is_last[:-1] = bars[1:, 0] != bars[:-1, 0]
+        if is_last.all():
+            return is_last, contradicts
         # Against the row that stays, not merely against the next one.
         kept = np.flatnonzero(is_last)[np.cumsum(is_last) - is_last]
         contradicts = ~is_last & (bars[kept, 1:] != bars[:, 1:]).any(axis=1)

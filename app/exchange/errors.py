@@ -46,6 +46,8 @@ def error_for_status(
     Codes of the 400 family other than these carry the venue's own error document,
     which ccxt knows how to read.
     """
+    if status < 400:
+        return None
     detail = f"{what}: status {status}, {describe(body)}"
     if status in (418, 429):
         wait = retry_after_seconds(headers, now)

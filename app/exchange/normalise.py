@@ -110,6 +110,9 @@ def funding_rate_from(
     unified: Mapping[str, Any], symbol: str, now: datetime
 ) -> FundingRate:
     """The current funding rate of a perpetual swap."""
+    told = unified.get("symbol")
+    if told is not None and told != symbol:
+        raise BadData(f"a funding rate of {symbol} was asked for, not of {told!r:.40}")
     next_ms = unified.get("fundingTimestamp") or unified.get("nextFundingTimestamp")
     rate = numbers.finite(unified, "fundingRate")
     if abs(rate) >= 1:

@@ -9,6 +9,20 @@ from typing import Any
 from app.core.exceptions import BadData
 
 
+def from_text(text: Any) -> float:
+    """The number a venue wrote as JSON number or text; ValueError for anything else.
+
+    `float` alone takes `47_66` for 4766, Arabic digits and `true`: one damaged
+    character would turn a price into another one.
+    """
+    if isinstance(text, str):
+        if not text.isascii() or "_" in text:
+            raise ValueError(f"{text!r:.40} is no number")
+    elif isinstance(text, bool) or not isinstance(text, int | float):
+        raise ValueError(f"{text!r:.40} is no number")
+    return float(text)
+
+
 def required(document: Mapping[str, Any], key: str) -> float:
     """A finite number above 0; BadData otherwise."""
     number = _finite(document.get(key), key)
@@ -44,10 +58,8 @@ def finite(document: Mapping[str, Any], key: str) -> float:
 def _finite(value: Any, key: str) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool):
-        raise BadData(f"{key} must be a number, got {value}")
     try:
-        number = float(value)
+        number = from_text(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise BadData(f"{key} must be a number, got {value!r:.40}") from error
     if not math.isfinite(number):

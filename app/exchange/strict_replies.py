@@ -11,13 +11,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.core.clock import Clock
-from app.core.exceptions import AppError, CorruptReply
+from app.core.exceptions import AppError, CorruptReply, ExchangeUnavailable
 from app.domain.rejection import RejectionRule
-from app.exchange.call_record import current_record
+from app.exchange import numbers
+from app.exchange.call_record import begin_request, current_record, current_request
 from app.exchange.costs import least_cost
 from app.exchange.errors import describe, error_for_status
 from app.exchange.rate_limiter import RateLimiter
 from app.exchange.rejected import reject
+from app.exchange.strict_numbers import StrictNumbers
+
+
+class Values(list[Any]):
+    """The values of an object, where ccxt takes an object for a list."""
 
 
 class RawRows(list[Any]):
@@ -26,7 +32,7 @@ class RawRows(list[Any]):
     raw: list[Any]
 
 
-class StrictReplies:
+class StrictReplies(StrictNumbers):
     """Mixed in before a `ccxt.async_support` class, whose methods it narrows."""
 
     id: str
@@ -35,8 +41,7 @@ class StrictReplies:
 
     async def throttle(self, cost: float | None = None) -> None:
         """Spend the cost of the endpoint from our budget, not from ccxt's."""
-        permit = await self.limiter.spend(1.0 if cost is None else float(cost))
-        current_record().permit = permit
+        begin_request(await self.limiter.spend(1.0 if cost is None else float(cost)))
 
     def calculate_rate_limiter_cost(
         self, api: Any, method: Any, path: Any, params: Any, config: Any = None
@@ -55,13 +60,21 @@ class StrictReplies:
         body: Any = None,
     ) -> Any:
         record = current_record()
-        record.sent_monotonic, record.body = self.clock.monotonic(), None
-        reply = await super().fetch(url, method, headers, body)  # type: ignore[misc]
-        if not isinstance(reply, dict | list):
-            raise CorruptReply(
-                f"{_path(url)}: the reply is no JSON document, "
-                f"it begins {describe(str(reply)[:60])!r}"
+        record.sent_monotonic = self.clock.monotonic()
+        try:
+            reply = await super().fetch(  # type: ignore[misc]
+                url, method, headers, body
             )
+            if not isinstance(reply, dict | list):
+                raise CorruptReply(
+                    f"{_path(url)}: the reply is no JSON document, "
+                    f"it begins {describe(str(reply)[:60])!r}"
+                )
+        except BaseException:
+            record.refuse(current_request().body)
+            raise
+        finally:
+            current_request().body = None
         return reply
 
     def on_rest_response(
@@ -75,7 +88,10 @@ class StrictReplies:
         *rest: Any,
     ) -> Any:
         """ccxt's hook between transport and parser: remember what came."""
-        current_record().body = body
+        current_request().body = body
+        record = current_record()
+        if not record.is_refused:
+            record.body = body
         return super().on_rest_response(  # type: ignore[misc]
             code, reason, url, method, headers, body, *rest
         )
@@ -102,7 +118,7 @@ class StrictReplies:
         error = error_for_status(code, headers, _path(url), body, self.clock.now())
         if error is not None:
             raise error
-        return super().handle_errors(  # type: ignore[misc]
+        super().handle_errors(  # type: ignore[misc]
             code,
             reason,
             url,
@@ -113,6 +129,14 @@ class StrictReplies:
             request_headers,
             request_body,
         )
+        known: Mapping[str, Any] = self.httpExceptions  # type: ignore[attr-defined]
+        if code >= 400 and str(code) not in known:
+            # ccxt would read the body of such a reply as an answer.
+            raise ExchangeUnavailable(f"{_path(url)}: status {code}, {describe(body)}")
+
+    @staticmethod
+    def to_array(value: Any) -> Any:
+        return Values(value.values()) if isinstance(value, dict) else value
 
     def parse_market(self, market: Any) -> Any:
         parse = super().parse_market  # type: ignore[misc]
@@ -157,9 +181,10 @@ class StrictReplies:
         for raw in rows.raw:
             try:
                 known = isinstance(raw, list | dict)
-                rows.append(parse(raw, market) if known else None)
+                row = parse(raw, market) if known else None
             except Exception:
-                rows.append(None)
+                row = None
+            rows.append(None if row is not None and _lost_time(raw, row) else row)
         return rows
 
     def parse_order_book(
@@ -199,9 +224,19 @@ def _guarded(
 
 
 def _items(reply: Any, what: str) -> list[Any]:
-    if not isinstance(reply, list):
-        raise CorruptReply(f"{what}: a list was asked for, not {type(reply).__name__}")
+    if not isinstance(reply, list) or isinstance(reply, Values):
+        kind = "object" if isinstance(reply, Values) else type(reply).__name__
+        raise CorruptReply(f"{what}: a list was asked for, not {kind}")
     return reply
+
+
+def _lost_time(raw: Any, row: Any) -> bool:
+    """Whether ccxt cut the open time: 12:00:00.0005 is not the bar of 12:00."""
+    try:
+        sent = numbers.from_text(raw[0])
+        return bool(0 < abs(sent - row[0]) < 1)
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return False  # the venue writes its times in another form
 
 
 def _get(document: Any, key: Any) -> Any:

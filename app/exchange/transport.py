@@ -10,7 +10,7 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 from app.core.exceptions import CorruptReply
-from app.exchange.call_record import current_record
+from app.exchange.call_record import current_request
 
 MAX_DIGITS = 100
 
@@ -96,7 +96,7 @@ class PermittedConnector(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
-        permit = current_record().permit
+        permit = current_request().permit
         if permit is not None:
             try:
                 permit.use()

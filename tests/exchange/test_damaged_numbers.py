@@ -1,0 +1,77 @@
+"""One damaged character must not make another price, time or answer of a reply."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.core.exceptions import BadData, CorruptReply, ExchangeUnavailable
+from app.domain.timeframe import Timeframe
+from tests.exchange.fake_exchange import START, bar, body, opened, symbol_entry
+
+FIRST = START.replace(second=0) - timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("close", ["101_00000000", "\u0661\u0660\u0661.0", True])
+async def test_what_only_python_reads_as_a_number_is_no_price(close: Any) -> None:
+    damaged = bar(FIRST)
+    damaged[4] = close
+    async with opened() as (fake, exchange):
+        fake.always["klines"] = body([damaged, bar(FIRST + timedelta(minutes=1))])
+        page = await exchange.fetch_candles("BTC/USDT", Timeframe.M1, FIRST, 10)
+    assert [c.open_at for c in page.candles] == [FIRST + timedelta(minutes=1)]
+    assert [json.loads(item.raw) for item in page.rejected] == [damaged]
+
+
+@pytest.mark.parametrize("fraction", [0.5, "0.5"])
+async def test_a_time_between_milliseconds_is_not_cut_to_the_grid(
+    fraction: Any,
+) -> None:
+    damaged = bar(FIRST)
+    is_text = isinstance(fraction, str)
+    damaged[0] = f"{damaged[0]}.5" if is_text else damaged[0] + fraction
+    async with opened() as (fake, exchange):
+        fake.always["klines"] = body([damaged])
+        page = await exchange.fetch_candles("BTC/USDT", Timeframe.M1, FIRST, 10)
+    assert len(page) == 0 and len(page.rejected) == 1
+
+
+@pytest.mark.parametrize("level", [["9_9", "1"], [True, "1"], ["99", "\u0661"]])
+async def test_levels_of_a_book_are_numbers(level: list[Any]) -> None:
+    async with opened() as (fake, exchange):
+        fake.always["depth"] = body({"bids": [level], "asks": [["101", "1"]]})
+        with pytest.raises(BadData):
+            await exchange.fetch_order_book("BTC/USDT")
+
+
+@pytest.mark.parametrize("document", [{}, {"data": []}, {"code": "0", "msg": None}])
+async def test_an_object_is_no_empty_list(document: Any) -> None:
+    async with opened(max_attempts=1) as (fake, exchange):
+        fake.always["klines"] = fake.always["aggTrades"] = body(document)
+        with pytest.raises(CorruptReply):
+            await exchange.fetch_candles("BTC/USDT", Timeframe.M1, FIRST, 10)
+        with pytest.raises(CorruptReply):
+            await exchange.fetch_trades("BTC/USDT")
+
+
+@pytest.mark.parametrize("status", [402, 406, 413, 425, 499])
+async def test_no_refusal_is_read_as_an_answer(status: int) -> None:
+    async with opened(max_attempts=1) as (fake, exchange):
+        fake.always["klines"] = body([bar(FIRST)], status)
+        with pytest.raises(ExchangeUnavailable):
+            await exchange.fetch_candles("BTC/USDT", Timeframe.M1, FIRST, 10)
+
+
+async def test_of_requests_side_by_side_the_damaged_reply_is_kept() -> None:
+    async with opened(max_attempts=1) as (fake, exchange):
+        exchange._client.options["fetchMarkets"] = {"types": ["spot", "linear"]}
+        sound = body({"symbols": [symbol_entry("BTC")]})
+        fake.queued["exchangeInfo"].extend([body("<html>down"), sound])
+        fake.always["fapi"] = sound
+        with pytest.raises(CorruptReply):
+            await exchange.fetch_markets()
+        (item,) = exchange.take_corrupt_replies().items
+    assert item.raw == "<html>down"
