@@ -28,6 +28,7 @@ from app.bootstrap import (  # noqa: E402
     build_clock,
     load_settings,
     open_database,
+    open_exchange,
     replay_url,
 )
 from app.cli.replay import market_for_script  # noqa: E402
@@ -38,6 +39,7 @@ from app.core.exceptions import AppError, ExitCode  # noqa: E402
 from app.domain.candle import Candle  # noqa: E402
 from app.domain.market import Market  # noqa: E402
 from app.domain.timeframe import Timeframe  # noqa: E402
+from app.exchange.budget import BACKFILL_RESERVE  # noqa: E402
 from app.exchange.replies import CandlePage  # noqa: E402
 from app.exchange.service import ExchangeService  # noqa: E402
 from app.services.market_history import (  # noqa: E402
@@ -68,7 +70,12 @@ def main(argv: list[str] | None = None) -> int:
                         settings, clock, database, arguments, start, end
                     )
             else:
-                _, pages = asyncio.run(_fetch(settings, clock, arguments, start, end))
+                # Without a database it counts its requests by itself.
+                service = ExchangeService(
+                    settings.exchange, clock, replay_url(settings)
+                )
+                fetching = _fetch(service, settings, arguments, start, end)
+                _, pages = asyncio.run(fetching)
     except AppError as error:
         print(f"fetch_market_data: {error}", file=sys.stderr)
         return int(error.exit_code)
@@ -152,8 +159,8 @@ def _stretch(
 
 
 async def _fetch(
+    service: ExchangeService,
     settings: Settings,
-    clock: Clock,
     arguments: argparse.Namespace,
     start: datetime,
     end: datetime,
@@ -161,7 +168,6 @@ async def _fetch(
     timeframe = arguments.timeframe
     slots = timeframe.count_bars(start, end)
     page_limit = settings.collector.page_limit
-    service = ExchangeService(settings.exchange, clock, replay_url(settings))
     hidden = slots <= page_limit
     with Progress(console=_notes, transient=True, disable=hidden) as progress:
         task = progress.add_task(f"{arguments.symbol} {timeframe}", total=slots)
@@ -197,7 +203,8 @@ def _fetch_and_store(
             f"[dim]fetching {wide[0]:%Y-%m-%d %H:%M} to {wide[1]:%Y-%m-%d %H:%M}, so "
             "that no hole is left beside the bars stored already[/]"
         )
-    market, pages = asyncio.run(_fetch(settings, clock, arguments, *wide))
+    service = open_exchange(settings, clock, database, BACKFILL_RESERVE)
+    market, pages = asyncio.run(_fetch(service, settings, arguments, *wide))
     with database.session_scope() as session:
         now = clock.now()
         grace = settings.collector.tail_grace_seconds

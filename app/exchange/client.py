@@ -16,6 +16,8 @@ from app.exchange.strict_replies import StrictReplies
 
 REPLAY = "replay"
 _REPLAYED_VENUE = "binance"
+# Of the budget, for one that counts by itself: there may be others beside it.
+_SHARE_ALONE = 0.25
 
 
 def require_known_exchange(exchange_id: str) -> None:
@@ -62,10 +64,11 @@ def build_client(
         }
     )
     client.clock = clock
+    share = settings.budget_share * (1.0 if budget is not None else _SHARE_ALONE)
     client.limiter = RateLimiter(
         clock,
         # ccxt's rateLimit is the milliseconds that one unit of cost takes.
-        settings.budget_share * 60_000 / max(float(client.rateLimit), 1.0),
+        share * 60_000 / max(float(client.rateLimit), 1.0),
         budget=budget,
         reserve_share=reserve_share,
         max_attempts=settings.max_attempts,

@@ -121,8 +121,9 @@ async def test_nobody_listening_is_one_clear_error() -> None:
 
 async def test_the_costs_ccxt_knows_are_what_is_spent() -> None:
     clock = ManualClock(START)
-    async with opened(clock, budget_share=0.1, tickers_ttl_seconds=0) as (_, exchange):
-        # 120 units a minute; a batch of tickers costs 16 and a page of candles 0.4.
+    async with opened(clock, budget_share=0.4, tickers_ttl_seconds=0) as (_, exchange):
+        # One that counts by itself takes a quarter of 480 units a minute; a batch of
+        # tickers costs 16 and a page of candles 0.4.
         await exchange.fetch_markets()
         start = clock.monotonic()
         for _ in range(10):
