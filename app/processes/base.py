@@ -57,6 +57,7 @@ class BaseProcess(ABC):
         self.bridge = AsyncBridge()
         self.stopping = threading.Event()
         self.vitals = Vitals(started_at=clock.now())
+        self.run_id = heartbeat.run_id
         self._heartbeat = heartbeat
         self._watchdog_seconds = watchdog_seconds
         self._real_clock = SystemClock()
@@ -74,6 +75,9 @@ class BaseProcess(ABC):
     @abstractmethod
     def next_tick_at(self, now: datetime) -> datetime:
         """When the next pass is due, seen from `now`."""
+
+    def after_pass(self) -> None:
+        """Do what belongs to the end of every pass, a failed one too."""
 
     async def open(self) -> None:
         """Acquire what the process needs besides the database."""
@@ -130,12 +134,20 @@ class BaseProcess(ABC):
         try:
             self.tick(now)
         except (RetryableError, OSError) as error:
+            self._finish_pass()
             self._back_off(error)
             return
+        self._finish_pass()
         self._failures = 0
         self.vitals.last_success_at = self.clock.now()
         self._beat(ProcessState.WAITING)
         self._wait_until(self.next_tick_at(now))
+
+    def _finish_pass(self) -> None:
+        try:
+            self.after_pass()
+        except RetryableError as error:
+            log.warning("after_pass_failed", process=self.name.value, error=str(error))
 
     def _back_off(self, error: Exception) -> None:
         self._failures += 1

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 import structlog
+from sqlalchemy.orm import Session
 
 from app.config.settings import CollectorSettings
 from app.core.clock import Clock
@@ -15,6 +18,7 @@ from app.domain.process import ProcessName
 from app.exchange.service import ExchangeService
 from app.models.knowledge import publish_horizon
 from app.processes.exchange_process import ExchangeProcess
+from app.processes.exclusive import ExclusiveWork
 from app.processes.heartbeat import Heartbeat
 from app.services.collection.collector import (
     PAGES_PER_TRANSACTION,
@@ -27,6 +31,8 @@ from app.services.collection.planning import SeriesTask
 from app.services.collection.repairs import release_repairs
 
 log = structlog.get_logger(__name__)
+
+_CHECKS_PER_PASS = 20
 
 
 class Collector(ExchangeProcess):
@@ -48,31 +54,66 @@ class Collector(ExchangeProcess):
         self._service = service
         self._settings = settings
         self._has_started = False
+        self._exclusive = ExclusiveWork(
+            database,
+            f"collect {exchange.exchange_id}",
+            heartbeat.run_id,
+            self.name.value,
+        )
         self._shortest = min(settings.timeframes, key=lambda frame: frame.duration)
 
     def tick(self, now: datetime) -> None:
         """Fetch and store until nothing is due, then repair gaps and look again."""
+        if not self._exclusive.hold():
+            self.vitals.detail["standing_by"] = True
+            return
+        self.vitals.detail.pop("standing_by", None)
         # Closedness is the exchange's to say: our clock may be ahead of it.
         server_now = min(now, self.bridge.run(self.exchange.server_time()))
         if not self._has_started:
-            with self.database.session_scope() as session:
+            with self._transaction() as session:
                 self._service.note_downtime(session, server_now)
             self._has_started = True
         # 1. What is due.
         progress = Progress()
         self._catch_up(server_now, progress)
         # 2. Recorded gaps, and stored bars that may have been corrected.
-        with self.database.session_scope() as session:
+        with self._transaction() as session:
             repairs = self._service.plan_repairs(session, server_now)
         repaired = Progress()
         self._collect(repairs, repaired, 0)
-        with self.database.session_scope() as session:
+        with self._transaction() as session:
             release_repairs(session, set(repaired.failed))
             rechecks = self._service.plan_rechecks(session, server_now)
-        self._collect(rechecks, Progress(), 0)
+        self._collect(rechecks, Progress(), 0, is_recheck=True)
         # 3. Up to here nothing that was known can change any more.
         self._publish_horizon()
+        self._check_in_idle_time(server_now)
         fp("collector.after_tick")
+
+    async def close(self) -> None:
+        """Release the exchange, and the work to a collector that stands by."""
+        await super().close()
+        self._exclusive.release()
+
+    def _check_in_idle_time(self, server_now: datetime) -> None:
+        """Check bars already stored, as long as no new ones are due."""
+        for _ in range(_CHECKS_PER_PASS):
+            if self.clock.now() >= self.next_tick_at(server_now):
+                return
+            with self._transaction() as session:
+                due = self._service.check_next(session, self.clock.now())
+            if due is None:
+                return
+            self._service.checked(due)
+            self.progress()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        """A transaction that commits only while the collecting is ours."""
+        with self.database.session_scope() as session:
+            self._exclusive.fence(session)
+            yield session
 
     def _catch_up(self, server_now: datetime, progress: Progress) -> None:
         while True:
@@ -88,7 +129,7 @@ class Collector(ExchangeProcess):
             if not any(self._spans_more(task) for task in tasks):
                 break
         if progress.failed:
-            with self.database.session_scope() as session:
+            with self._transaction() as session:
                 self._service.note_failures(session, progress, server_now)
         raise_if_nothing_worked(progress)
 
@@ -104,7 +145,13 @@ class Collector(ExchangeProcess):
         due = close + timedelta(seconds=self._settings.settle_seconds)
         return min(due, now + timedelta(seconds=self._settings.poll_seconds))
 
-    def _collect(self, tasks: list[SeriesTask], progress: Progress, due: int) -> None:
+    def _collect(
+        self,
+        tasks: list[SeriesTask],
+        progress: Progress,
+        due: int,
+        is_recheck: bool = False,
+    ) -> None:
         self.progress(pages_due=due, pages_done=progress.pages, bars=progress.bars)
         for first in range(0, len(tasks), PAGES_PER_TRANSACTION):
             chunk = tasks[first : first + PAGES_PER_TRANSACTION]
@@ -113,8 +160,13 @@ class Collector(ExchangeProcess):
             fp("collector.after_fetch")
             if fetched:
                 known_at = self.clock.now()
-                with self.database.session_scope() as session:
+                with self._transaction() as session:
                     self._service.save(session, fetched, known_at, progress)
+                    if is_recheck:
+                        self._service.check_answers(session, fetched, known_at)
+                    fp("store.before_commit")
+                fp("store.after_commit")
+            self._exclusive.hold()
             self.progress(
                 pages_due=max(0, due - first - len(chunk)),
                 pages_done=progress.pages,

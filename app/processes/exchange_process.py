@@ -7,6 +7,7 @@ from app.core.database import Database
 from app.exchange.service import ExchangeService
 from app.processes.base import BaseProcess
 from app.processes.heartbeat import Heartbeat
+from app.services.quarantine.keeping import keep_replies
 
 
 class ExchangeProcess(BaseProcess):
@@ -23,6 +24,20 @@ class ExchangeProcess(BaseProcess):
         super().__init__(clock, database, heartbeat, watchdog_seconds)
         self.exchange = exchange
         self._is_open = False
+
+    def after_pass(self) -> None:
+        """Quarantine the replies that were not what was asked for."""
+        replies = self.exchange.take_corrupt_replies()
+        if not replies.items and not replies.dropped:
+            return
+        with self.database.session_scope() as session:
+            keep_replies(
+                session,
+                self.exchange.exchange_id,
+                replies,
+                self.clock.now(),
+                self.run_id,
+            )
 
     async def open(self) -> None:
         """Open the exchange's connections."""

@@ -39,6 +39,11 @@ class Heartbeat:
         self._run_id = run_id
         self._real_clock = SystemClock()
 
+    @property
+    def run_id(self) -> UUID:
+        """The run this process belongs to."""
+        return self._run_id
+
     def beat(self, state: ProcessState, vitals: Vitals, now: datetime) -> None:
         """Store `state` and `vitals` as of `now`."""
         row: dict[str, Any] = {

@@ -16,6 +16,7 @@ from app.exchange.service import ExchangeService
 from app.processes.base import next_boundary
 from app.processes.exchange_process import ExchangeProcess
 from app.processes.heartbeat import Heartbeat
+from app.services.shrink_refusals import Shrink
 from app.services.universe import refresh_universe
 from app.trading.market_filter import MarketFilter
 
@@ -44,7 +45,10 @@ class MarketFilterProcess(ExchangeProcess):
 
     def tick(self, now: datetime) -> None:
         """Read markets and tickers, judge each, store what changed."""
-        markets = self.bridge.run(self.exchange.fetch_markets(force=True))
+        self.bridge.run(self.exchange.fetch_markets(force=True))
+        # What the exchange says, even where it is hard to believe: that is judged by
+        # the stored universe, which outlives this process.
+        markets = self.exchange.listed_markets
         batch = self.bridge.run(self.exchange.fetch_tickers())
         known_at = self.clock.now()
         with self.database.session_scope() as session:
@@ -57,6 +61,10 @@ class MarketFilterProcess(ExchangeProcess):
                 known_at,
                 self._run_id,
             )
+        if change.refused is not None:
+            self._refuse(change.refused)
+            return
+        self.exchange.believe_market_list()
         self.vitals.detail.update(admitted=change.admitted, rejected=change.rejected)
         if change.listed or change.delisted or change.changed:
             log.info(
@@ -66,6 +74,18 @@ class MarketFilterProcess(ExchangeProcess):
                 admitted=change.admitted,
                 rejected=change.rejected,
                 verdicts_changed=change.changed,
+            )
+
+    def _refuse(self, shrink: Shrink) -> None:
+        self.vitals.errors += 1
+        self.vitals.last_error = str(shrink)
+        if shrink.is_new:
+            log.error(
+                "universe_shrink_refused",
+                exchange=shrink.exchange,
+                trading=shrink.trading,
+                lost=len(shrink.lost),
+                confirm_with="crypto-bot universe accept",
             )
 
     def next_tick_at(self, now: datetime) -> datetime:

@@ -59,9 +59,11 @@ class Snapshotter(ExchangeProcess):
         symbols = [market.symbol for market in markets]
         views = self.bridge.run(self._service.look(self.exchange, symbols))
         with self.database.session_scope() as session:
-            count = self._service.save(
-                session, markets, views, boundary, self.clock.now()
-            )
+            windows = self._service.read(session, markets, boundary)
+        known_at = self.clock.now()
+        batch = self._service.build(markets, views, windows, boundary, known_at)
+        with self.database.session_scope() as session:
+            count = self._service.store(session, batch)
         self.vitals.lag_seconds = age
         self.vitals.detail.update(snapshots=count)
 

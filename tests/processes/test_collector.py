@@ -22,11 +22,14 @@ from app.exchange.service import ExchangeService
 from app.models import (
     Cryptocurrency,
     MarketData,
+    MarketDataFinding,
     MarketDataGap,
     MarketDataRevision,
+    QuarantinedRow,
     SeriesCursor,
     UniverseMembership,
 )
+from app.models.knowledge import find_horizon
 from app.processes.collector import Collector
 from app.processes.heartbeat import Heartbeat
 from app.services.collection.collector import CollectionService
@@ -48,18 +51,30 @@ class Bench:
         self.clock = ManualClock(NOON)
         self.run_id: UUID = uuid4()
         self._admit_bitcoin()
+        self.collector = self.open_collector(self.run_id)
+
+    def open_collector(self, run_id: UUID) -> Collector:
+        """A collector of this run on the database and the market."""
         exchange = ExchangeService(
-            ExchangeSettings(max_attempts=1), self.clock, market.url
+            ExchangeSettings(max_attempts=1), self.clock, self.market.url
         )
-        self.collector = Collector(
+        collector = Collector(
             self.clock,
-            database,
-            Heartbeat(database, ProcessName.COLLECTOR, self.run_id),
+            self.database,
+            Heartbeat(self.database, ProcessName.COLLECTOR, run_id),
             exchange,
-            CollectionService("replay", exchange, COLLECT, self.run_id),
+            CollectionService("replay", exchange, COLLECT, run_id),
             COLLECT,
         )
-        self.collector.bridge.run(self.collector.open())
+        collector.bridge.run(collector.open())
+        return collector
+
+    def another_run(self) -> UUID:
+        """A stored run beside the first one."""
+        run = RunRecord(uuid4(), "test", "test", {}, "0")
+        with self.database.session_scope() as session:
+            record_run(session, run, NOON)
+        return run.run_id
 
     def _admit_bitcoin(self) -> None:
         run = RunRecord(self.run_id, "test", "test", {}, "0")
@@ -236,3 +251,101 @@ def test_a_corrupt_reply_is_an_error_and_no_proof_of_absence(
     bench.market.set_faults()
     bench.tick()
     assert bench.watermark() == slot(20)
+
+
+def test_a_corrupt_reply_is_kept_with_its_text(bench: Bench) -> None:
+    bench.market.set_faults({"kind": "html", "path": "klines"})
+    with pytest.raises(ExchangeError):
+        bench.tick()
+
+    bench.collector.after_pass()
+
+    with bench.database.session_scope() as session:
+        (kept,) = QuarantinedRow.get_latest(session)
+    assert kept.what == "reply" and "<html" in kept.raw.lower()
+
+
+def test_an_old_correction_is_found_when_the_bar_is_read_again(bench: Bench) -> None:
+    bench.market.set_faults(
+        {
+            "kind": "corrected_bars",
+            "symbol": "BTCUSDT",
+            "start": slot(0).isoformat(),
+            "end": slot(1).isoformat(),
+            "settles_after_seconds": 3_000,
+        }
+    )
+    bench.tick()
+    for _ in range(10):
+        bench.tick(after=5 * MINUTE)
+    with bench.database.session_scope() as session:
+        assert session.scalars(select(MarketDataRevision)).all() == []
+
+    # An hour after its close, and a quarter of that for other bars to come along.
+    for _ in range(6):
+        bench.tick(after=5 * MINUTE)
+
+    with bench.database.session_scope() as session:
+        (old,) = session.scalars(select(MarketDataRevision)).all()
+    assert old.timestamp == slot(0)
+
+
+def test_a_bar_the_exchange_no_longer_serves_is_flagged_and_stays(
+    bench: Bench,
+) -> None:
+    bench.tick()
+    bench.market.set_faults(
+        {
+            "kind": "missing_bars",
+            "symbol": "BTCUSDT",
+            "start": slot(-5).isoformat(),
+            "end": slot(-4).isoformat(),
+        }
+    )
+
+    bench.tick(after=90 * MINUTE)
+
+    with bench.database.session_scope() as session:
+        (found,) = session.scalars(select(MarketDataFinding)).all()
+    assert (found.rule, found.timestamp) == ("bar_vanished", slot(-5))
+    assert slot(-5) in [bar.timestamp for bar in bench.bars()]
+
+
+def test_as_of_reads_are_settled_up_to_the_last_pass(bench: Bench) -> None:
+    bench.tick()
+    with bench.database.session_scope() as session:
+        assert find_horizon(session) == bench.clock.now()
+
+
+def test_a_second_collector_stands_by_until_the_first_one_ends(bench: Bench) -> None:
+    bench.tick()
+    other = bench.open_collector(bench.another_run())
+    bench.clock.advance(60)
+    bench.market.move_to(bench.clock.now())
+
+    other.tick(bench.clock.now())
+    assert other.vitals.detail == {"standing_by": True}
+    assert bench.watermark() == slot(0)
+
+    bench.collector.bridge.run(bench.collector.close())
+    other.tick(bench.clock.now())
+    assert bench.watermark() == slot(1)
+    other.bridge.close(other.close())
+
+
+def test_absence_is_confirmed_by_answers_an_hour_apart(bench: Bench) -> None:
+    bench.market.set_faults(
+        {
+            "kind": "missing_bars",
+            "symbol": "BTCUSDT",
+            "start": slot(-10).isoformat(),
+            "end": slot(-7).isoformat(),
+        }
+    )
+    for _ in range(12):
+        bench.tick(after=10 * MINUTE)
+    assert bench.gaps(GapStatus.OPEN) == [(slot(-10), slot(-7))]
+
+    bench.tick(after=60 * MINUTE)
+
+    assert bench.gaps(GapStatus.CONFIRMED_ABSENT) == [(slot(-10), slot(-7))]

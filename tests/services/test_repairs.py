@@ -12,7 +12,7 @@ from app.core.database import Database
 from app.core.exceptions import UnknownSymbol
 from app.exchange.replies import CandleRequest
 from app.models import Cryptocurrency
-from app.services.collection.collector import Answer, CollectionService
+from app.services.collection.collector import CollectionService, FetchAnswer
 from tests.models.factories import add_market, add_run, make_gap
 from tests.services.world import admit, at
 
@@ -20,7 +20,7 @@ from tests.services.world import admit, at
 class Nobody:
     """An exchange that knows no symbol."""
 
-    async def fetch_many(self, requests: Sequence[CandleRequest]) -> list[Answer]:
+    async def fetch_many(self, requests: Sequence[CandleRequest]) -> list[FetchAnswer]:
         return [(request, UnknownSymbol(request.symbol)) for request in requests]
 
 

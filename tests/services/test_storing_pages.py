@@ -144,7 +144,7 @@ def test_a_corrected_bar_keeps_the_value_it_replaced(database: Database) -> None
 def test_a_rejected_row_is_quarantined_once_and_its_slot_is_a_gap(
     database: Database,
 ) -> None:
-    bad = RejectedItem("BTC/USDT", "candle", "prices must be above 0", "[1, -1]")
+    bad = RejectedItem("BTC/USDT", "candle", "prices", "[1, -1]", timeframe=M1)
     with database.session_scope() as session:
         series = Series(session)
         first = series.page([0, 2], now=3.1, rejected=(bad,))

@@ -29,6 +29,9 @@ from app.services.collection.lateness import note_downtime, note_failures
 from app.services.collection.planning import SeriesTask, plan_pages
 from app.services.collection.rechecks import plan_rechecks
 from app.services.collection.storing import PageStore
+from app.services.cross_checks.findings import keep_findings
+from app.services.cross_checks.incremental import DueCheck, IncrementalChecks
+from app.services.cross_checks.vanished import Answer, find_vanished
 
 log = structlog.get_logger(__name__)
 
@@ -36,13 +39,13 @@ log = structlog.get_logger(__name__)
 # while, few enough to lose little to a kill.
 PAGES_PER_TRANSACTION = 32
 
-Answer = tuple[CandleRequest, CandlePage | AppError]
+FetchAnswer = tuple[CandleRequest, CandlePage | AppError]
 
 
 class CandleSource(Protocol):
     """The part of the exchange that the collector uses."""
 
-    async def fetch_many(self, requests: Sequence[CandleRequest]) -> list[Answer]:
+    async def fetch_many(self, requests: Sequence[CandleRequest]) -> list[FetchAnswer]:
         """One answer a request, in any order; an error does not lose the others."""
 
 
@@ -75,6 +78,8 @@ class CollectionService:
         self._exchange = exchange
         self._source = source
         self._settings = settings
+        self._run_id = run_id
+        self._checks = IncrementalChecks(exchange, run_id)
         self._store = PageStore(
             exchange,
             run_id,
@@ -147,6 +152,37 @@ class CollectionService:
         progress.bars += stored.inserted
         progress.revised += stored.revised
         progress.gap_slots += stored.gap_slots
+
+    def check_answers(
+        self, session: Session, fetched: Sequence[FetchedPage], now: datetime
+    ) -> int:
+        """Flag stored bars that pages read again do not hold any more."""
+        answers = {
+            page.task.key: Answer(
+                page.task.cryptocurrency_id,
+                page.task.request.timeframe,
+                page.page.open_ms * 1000,
+                [item.occurred_at for item in page.page.rejected if item.occurred_at],
+            )
+            for page in fetched
+        }
+        found = find_vanished(session, list(answers.values()), now, self._run_id)
+        return keep_findings(session, found)
+
+    def check_next(self, session: Session, now: datetime) -> DueCheck | None:
+        """Compare the next stretch of bars with itself and its parts, if one is due.
+
+        Tell `checked` once the transaction is committed.
+        """
+        due = self._checks.due(session)
+        if not due:
+            return None
+        self._checks.run(session, due[0], now)
+        return due[0]
+
+    def checked(self, due: DueCheck) -> None:
+        """The transaction of `check_next` was committed."""
+        self._checks.done(due)
 
     def _markets(self, session: Session) -> list[Cryptocurrency]:
         traded = {trade.cryptocurrency_id for trade in SimulatedTrade.get_open(session)}

@@ -17,6 +17,7 @@ from app.domain.timeframe import Timeframe
 from app.models import MarketDataGap
 from app.models.series_lock import SeriesKey
 from app.services.collection.absence import reason_of_absence
+from app.services.collection.presence import OpenTimes
 
 CONFIRMATIONS_NEEDED = 3
 CONFIRMATION_SPACING = timedelta(hours=1)
@@ -62,14 +63,15 @@ class GapBook:
             self._gaps[gap.cryptocurrency_id, gap.timeframe].append(gap)
 
     def note_answer(
-        self, key: SeriesKey, arrived: Collection[datetime], evidence: Evidence
+        self, key: SeriesKey, arrived: OpenTimes, evidence: Evidence
     ) -> None:
         """Fill what `arrived` of the recorded gaps, and count `evidence` for the rest.
 
         A gap filled in part is cut: the ledger never claims a stored slot is missing.
         """
         for gap in list(self._gaps[key]):
-            runs = split_by_presence(gap.timeframe, gap.starts_at, gap.ends_at, arrived)
+            present = arrived.between(gap.starts_at, gap.ends_at)
+            runs = split_by_presence(gap.timeframe, gap.starts_at, gap.ends_at, present)
             if any(run.is_filled for run in runs):
                 self._cut(key, gap, runs, evidence)
             else:
@@ -218,18 +220,7 @@ class GapBook:
             if gap.ends_at == moment:
                 is_same = gap.status is GapStatus.OPEN and gap.reason is reason
                 return gap if is_same else None
-        found = self.session.scalar(
-            sa.select(MarketDataGap).where(
-                MarketDataGap.cryptocurrency_id == key[0],
-                MarketDataGap.timeframe == key[1],
-                MarketDataGap.ends_at == moment,
-                MarketDataGap.status == GapStatus.OPEN,
-                MarketDataGap.reason == reason,
-            )
-        )
-        if found is not None:
-            self._gaps[key].append(found)
-        return found
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,16 +254,14 @@ def missing_runs(
     timeframe: Timeframe,
     starts_at: datetime,
     ends_at: datetime,
-    present: Collection[datetime],
+    present: OpenTimes,
     refused: Collection[datetime] = (),
 ) -> list[SlotRun]:
     """Runs of [starts_at, ends_at) without a bar; refused slots are runs apart."""
     if starts_at >= ends_at:
         return []
     runs = []
-    for run in split_by_presence(timeframe, starts_at, ends_at, present):
-        if run.is_filled:
-            continue
+    for run in present.missing_between(timeframe, starts_at, ends_at):
         parts = split_by_presence(timeframe, run.starts_at, run.ends_at, refused)
         runs += [SlotRun(part.starts_at, part.ends_at, False) for part in parts]
     return runs
@@ -301,7 +290,7 @@ def _touching(
             sa.and_(
                 MarketDataGap.cryptocurrency_id == wanted.c.id,
                 MarketDataGap.timeframe == wanted.c.frame,
-                MarketDataGap.ends_at > wanted.c.starts_at,
+                MarketDataGap.ends_at >= wanted.c.starts_at,
                 MarketDataGap.starts_at < wanted.c.ends_at,
             ),
         )

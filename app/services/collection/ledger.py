@@ -21,6 +21,7 @@ from app.models.series_lock import SeriesKey
 from app.models.series_state import SeriesState, lock_states, save_states
 from app.models.steady_cursors import NextBars, add_counts, advance_cursors
 from app.services.collection.gaps import Evidence, GapBook, missing_runs
+from app.services.collection.presence import OpenTimes
 from app.services.collection.slices import SeriesSlice, join_adjacent
 from app.services.collection.steady import next_bars_of
 
@@ -144,7 +145,7 @@ class Ledger:
         for item in slices:
             if item.key in filled:
                 nothing = Evidence(item.answered_from, item.answered_from)
-                book.note_answer(item.key, _opens(item), nothing)
+                book.note_answer(item.key, OpenTimes(item.bars["open_at"]), nothing)
 
     def _account(
         self,
@@ -165,7 +166,7 @@ class Ledger:
 
     def _settle(self, book: GapBook, item: SeriesSlice, state: SeriesState) -> None:
         """Bring the gaps in step with a slice that is more than the next bars."""
-        arrived = _opens(item)
+        arrived = OpenTimes(item.bars["open_at"])
         evidence = _evidence(item, state, arrived)
         book.note_answer(item.key, arrived, evidence)
         if state.pending_reason is not None:
@@ -191,7 +192,7 @@ class Ledger:
         ends_at: datetime,
         evidence: Evidence,
     ) -> None:
-        arrived = _opens(item)
+        arrived = OpenTimes(item.bars["open_at"])
         refused = set(item.refused)
         for run in missing_runs(item.timeframe, starts_at, ends_at, arrived, refused):
             reason = self._reason(item, state, run)
@@ -221,8 +222,10 @@ class Ledger:
         late_until = item.timeframe.floor(book.now - self._grace)
         start = state.watermark_at
         end = min(late_until, max(start, item.answered_until))
-        arrived = _opens(item)
-        for run in split_by_presence(item.timeframe, start, max(start, end), arrived):
+        arrived = OpenTimes(item.bars["open_at"])
+        end = max(start, end)
+        present = arrived.between(start, end)
+        for run in split_by_presence(item.timeframe, start, end, present):
             if run.is_filled:
                 book.note_late(item.key, run, reason, from_microseconds(since))
 
@@ -273,34 +276,28 @@ class Ledger:
                 states[key].revisions += counts.revised
 
 
-def _opens(item: SeriesSlice) -> list[datetime]:
-    return [from_microseconds(at) for at in item.bars["open_at"].tolist()]
-
-
 def _after_last(item: SeriesSlice) -> datetime:
     if not len(item.bars):
         return item.answered_from
     return item.timeframe.next_open(from_microseconds(int(item.bars["open_at"][-1])))
 
 
-def _evidence(
-    item: SeriesSlice, state: SeriesState, arrived: Sequence[datetime]
-) -> Evidence:
+def _evidence(item: SeriesSlice, state: SeriesState, arrived: OpenTimes) -> Evidence:
     """The slots for whose absence this answer speaks.
 
     They lie before its last bar: that the exchange has a later one shows that it got
     so far. Where the series has older bars they also lie after the answer's first
     one: else a reply that ignored where it should begin would prove anything.
     """
-    if not arrived or not item.counts_as_answer:
+    if not len(arrived) or not item.counts_as_answer:
         return Evidence(item.answered_from, item.answered_from)
     first = item.answered_from
     has_older = state.first_bar is not None and state.first_bar < to_microseconds(
-        arrived[0]
+        arrived.first
     )
     if has_older:
-        first = arrived[0]
-    return Evidence(first, arrived[-1], item.refused)
+        first = arrived.first
+    return Evidence(first, arrived.last, item.refused)
 
 
 def _forget_mapped_cursors(session: Session) -> None:

@@ -9,18 +9,20 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.exchange.replies import RejectedItem
-from app.models import QuarantinedRow
 from app.services.collection.fetched import FetchedPage
 from app.services.collection.ledger import Ledger, StoredSlices
 from app.services.collection.slices import slice_of_page
+from app.services.cross_checks.findings import keep_findings
+from app.services.cross_checks.implausible import find_implausible
+from app.services.quarantine.keeping import keep_rejected
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPages(StoredSlices):
-    """What one transaction changed, refused items included."""
+    """What one transaction changed, refused and flagged items included."""
 
     quarantined: int = 0
+    flagged: int = 0
 
 
 class PageStore:
@@ -44,26 +46,12 @@ class PageStore:
         """Store `fetched` in the caller's transaction; `now` becomes `known_at`."""
         slices = [slice_of_page(item, self._grace) for item in fetched]
         stored = self._ledger.store(session, slices, now)
-        rows = [
-            self._refused(item, rejected, stored.known_at)
-            for item in fetched
-            for rejected in item.page.rejected
-        ]
-        quarantined = QuarantinedRow.store(session, rows)
-        return StoredPages(**asdict(stored), quarantined=quarantined)
-
-    def _refused(
-        self, item: FetchedPage, rejected: RejectedItem, now: datetime
-    ) -> QuarantinedRow:
-        return QuarantinedRow(
-            exchange=self._exchange,
-            symbol=rejected.symbol,
-            timeframe=item.task.request.timeframe,
-            what=rejected.what,
-            rule=rejected.rule,
-            raw=rejected.raw,
-            figures=dict(rejected.figures) or None,
-            occurred_at=rejected.occurred_at,
-            known_at=now,
-            run_id=self._run_id,
+        known_at, run_id = stored.known_at, self._run_id
+        refused = [item for one in fetched for item in one.page.rejected]
+        kept = keep_rejected(session, self._exchange, refused, known_at, run_id)
+        # Implausible bars stay as they were served, and are flagged.
+        flagged = find_implausible(slices, known_at, run_id)
+        keep_findings(session, flagged)
+        return StoredPages(
+            **asdict(stored), quarantined=kept.kept, flagged=len(flagged)
         )
