@@ -58,9 +58,9 @@ class Door:
         if fault is not None and fault.kind == "status":
             status, wait = fault.status, fault.retry_after_seconds
         entry = RequestEntry(
-            now_ms, path, symbol, weight, status, fault.kind if fault else ""
+            now_ms, path, symbol, weight, status, fault.kind if fault else "", wait
         )
-        self._requests.record(address, entry, wait)
+        self._requests.record(address, entry)
         if fault is not None:
             reply = await spoil(fault, request, reply)
         reply.headers["X-MBX-USED-WEIGHT"] = str(verdict.used)

@@ -21,6 +21,7 @@ class RequestEntry:
     weight: int
     status: int
     fault: str = ""
+    wait_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -41,9 +42,7 @@ class RequestLog:
     _minute: int = -1
     _minute_weight: int = 0
 
-    def record(
-        self, address: str, entry: RequestEntry, retry_after_seconds: float = 0.0
-    ) -> None:
+    def record(self, address: str, entry: RequestEntry) -> None:
         """Add a request; a reply that says wait opens a window for its sender."""
         self.recent.append(entry)
         self.count += 1
@@ -62,8 +61,8 @@ class RequestLog:
         wait_until = self._wait_until_ms.get(address, 0)
         if entry.virtual_ms < wait_until:
             self.inside_ban += 1
-        if entry.status in (418, 429) and retry_after_seconds:
-            until = entry.virtual_ms + math.ceil(retry_after_seconds * 1000)
+        if entry.status in (418, 429) and entry.wait_seconds:
+            until = entry.virtual_ms + math.ceil(entry.wait_seconds * 1000)
             self._wait_until_ms[address] = max(wait_until, until)
 
     def summary(self, newest: int = 0) -> dict[str, object]:

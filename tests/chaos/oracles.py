@@ -10,10 +10,13 @@ from psycopg2.extensions import connection as Connection
 
 from app.domain.timeframe import Timeframe
 from app.replay.grid import to_ms
+from app.replay.request_log import RequestLog
 from tests.chaos.market import ChaosMarket
 from tests.chaos.scenario import SYMBOLS
 
 HOUR_MS = 3_600_000
+_MOMENT_MS = 3_000
+_MOST_UNDER_WAY = 2 * 8 - 1
 Key = tuple[int, str, datetime]
 Values = tuple[float, float, float, float, float]
 
@@ -198,6 +201,30 @@ def hasty_confirmations(connection: Connection, market: ChaosMarket) -> list[str
                 f"{resolved} after {independent} answers"
             )
     return problems[:5]
+
+
+def impolite(log: RequestLog) -> list[str]:
+    """Requests inside a ban window, those that were under way already left out.
+
+    Nobody can call back a request that was sent before the ban was heard of: as many
+    as two collectors have under way at once may follow within a moment.
+    """
+    until = started = tolerated = 0
+    inside = []
+    for entry in log.recent:
+        if entry.virtual_ms < until:
+            if entry.virtual_ms - started < _MOMENT_MS and tolerated:
+                tolerated -= 1
+            else:
+                inside.append(f"{entry.virtual_ms} {entry.path} {entry.symbol}")
+        if entry.status in (418, 429) and entry.wait_seconds:
+            ends = entry.virtual_ms + round(entry.wait_seconds * 1000)
+            if entry.virtual_ms >= until:
+                started, tolerated = entry.virtual_ms, _MOST_UNDER_WAY
+            until = max(until, ends)
+    if not inside:
+        return []
+    return [f"{len(inside)} requests inside a ban window: {inside[:3]}"]
 
 
 def unexplained(connection: Connection) -> list[str]:

@@ -88,7 +88,11 @@ def plan_of(seed: int) -> Plan:
     case = scenario(seed % MARKETS)
     moments = _moments(rng, case)
     steps = tuple(_step(rng, at) for at in moments)
-    return Plan(seed, case, steps, rng.choice((25, 60, 200)), case.catch_up)
+    page_limit = rng.choice((25, 60, 200))
+    # Bars are read again a page a pass: small pages take more passes.
+    more = [case.catch_up[-1] + k * timedelta(minutes=1) for k in range(1, 7)]
+    catch_up = case.catch_up if page_limit > 25 else (*case.catch_up, *more)
+    return Plan(seed, case, steps, page_limit, catch_up)
 
 
 def undisturbed(case: Scenario) -> Plan:

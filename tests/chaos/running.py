@@ -139,8 +139,7 @@ class Run:
         finally:
             connection.close()
         log = self._market.requests
-        if log.inside_ban:
-            problems.append(f"{log.inside_ban} requests inside a ban window")
+        problems += oracles.impolite(log)
         self.verdict.counts.update(
             {f"fault {kind}": n for kind, n in log.by_fault.items()}
         )

@@ -87,7 +87,13 @@ def scenario(number: int) -> Scenario:
     if number % 2:
         out = start + rng.randrange(8, 40) * MINUTE
         facts.append(_bars("missing_bars", out, out + 4 * MINUTE, timeframe="1m"))
-    hours = 0.4 if number % 4 == 1 else 1000.0
+    # Once the bars compared are out: what is gone cannot be had afterwards.
+    if number % 4 == 3:
+        facts.append(_listing("delist", start + LENGTH + 20 * MINUTE))
+    if number % 4 == 0:
+        change = _listing("rename", start + LENGTH + 20 * MINUTE)
+        facts.append({**change, "rename_to": "WAVEUSDT"})
+    hours = 0.4 if number % 4 == 1 else 1000.0  # until WAVESUSDT is halted
     frames = ("1m", "5m", "1h") if number % 4 == 2 else ("1m", "5m")
     return Scenario(number, start, frames, tuple(facts), hours)
 
@@ -124,3 +130,7 @@ def settings_for(
 
 def _bars(kind: str, start: datetime, end: datetime, **more: Any) -> dict[str, Any]:
     return {"kind": kind, "start": start, "end": end, **more}
+
+
+def _listing(kind: str, start: datetime) -> dict[str, Any]:
+    return {"kind": kind, "symbol": "WAVESUSDT", "start": start}
