@@ -1,0 +1,1 @@
+"""A simulated day under load: no process may grow."""
