@@ -22,7 +22,7 @@ from app.domain.market import FundingRate, Market, OrderBook
 from app.domain.timeframe import Timeframe
 from app.exchange.budget import Budget
 from app.exchange.batches import ticker_batch, trade_page
-from app.exchange.call_record import CallRecord
+from app.exchange.call_record import CallRecord, current_record
 from app.exchange.calls import ExchangeCalls
 from app.exchange.candles import build_page
 from app.exchange.client import build_client, page_limit, require_url
@@ -302,15 +302,19 @@ class ExchangeService:
     async def _ask_tickers(self) -> TickerBatch:
         self._require("fetchTickers", "tickers of all markets in one call")
         now = await self._exchange_now()
-        reply, record = await self._call("tickers", self._client.fetch_tickers)
-        batch = ticker_batch(
-            reply.values(), self._market_list.markets, record.rejected, now
-        )
-        if not batch.tickers and not batch.rejected:
-            raise CorruptReply(
-                f"{self.exchange_id}: the reply has no ticker of any of the "
-                f"{len(self._market_list.markets)} listed markets"
-            )
+
+        async def ask() -> TickerBatch:
+            entries = (await self._client.fetch_tickers()).values()
+            listed = self._market_list.markets
+            batch = ticker_batch(entries, listed, current_record().rejected, now)
+            if not batch.tickers and not batch.rejected:
+                raise CorruptReply(
+                    f"{self.exchange_id}: the reply has no ticker of any of the "
+                    f"{len(listed)} listed markets"
+                )
+            return batch
+
+        batch, _ = await self._call("tickers", ask)
         return batch
 
     async def _refresh_markets(self) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.core.exceptions import BadData, CorruptReply, ExchangeUnavailable
 from app.domain.timeframe import Timeframe
+from app.exchange.archives.bar_file import BarFile, read_bars
+from app.exchange.archives.trades import read_trades
 from tests.exchange.fake_exchange import START, bar, body, opened, symbol_entry
 
 FIRST = START.replace(second=0) - timedelta(minutes=5)
@@ -75,3 +78,24 @@ async def test_of_requests_side_by_side_the_damaged_reply_is_kept() -> None:
             await exchange.fetch_markets()
         (item,) = exchange.take_corrupt_replies().items
     assert item.raw == "<html>down"
+
+
+async def test_a_ticker_reply_without_a_listed_market_is_kept() -> None:
+    async with opened(max_attempts=1) as (fake, exchange):
+        fake.always["ticker/24hr"] = body([{"symbol": "NOBODY"}])
+        with pytest.raises(CorruptReply):
+            await exchange.fetch_tickers()
+        (item,) = exchange.take_corrupt_replies().items
+    assert json.loads(item.raw) == [{"symbol": "NOBODY"}]
+
+
+def test_digits_of_other_scripts_are_no_numbers_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "BTCUSDT-1m-2020-01.csv"
+    path.write_text("1577836800000,\u0661,2,1,1,5,0\n1577836860000,1,2,1,1,5,0\n")
+    file = BarFile(path, "BTC/USDT", Timeframe.M1)
+    (chunk,) = read_bars(file, START)
+    assert chunk.open_ms.tolist() == [1577836860000] and len(chunk.refused) == 1
+    trades = tmp_path / "BTCUSDT-aggTrades-2020-01.csv"
+    trades.write_text("1,\u0661,2,1,1,1577836800000,True,True\n")
+    (read,) = read_trades(trades, "BTC/USDT")
+    assert len(read.trades) == 0 and len(read.refused) == 1

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.core.exceptions import BadData
+from app.exchange import numbers
 from app.exchange.archives.lines import Block
 from app.exchange.archives.recorded_names import REQUIRED_COLUMNS
 from app.exchange.moments import EARLIEST_MS, LATEST_MS
@@ -146,7 +147,7 @@ def _parse_line(line: bytes, columns: Sequence[int]) -> list[float]:
 
 def _number(text: str) -> float:
     try:
-        return math.nan if "_" in text else float(text)
+        return numbers.from_text(text)
     except ValueError:
         return math.nan
 

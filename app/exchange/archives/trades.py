@@ -129,7 +129,8 @@ def _parse_line(
     cells = line.decode("utf-8", "replace").split(",")
     try:
         key, price, quantity, time, maker = (cells[p].strip() for p in positions)
-        if maker.lower() not in _TRUE + _FALSE or "_" in line.decode("utf-8"):
+        # int and float take 1_0 for 10, and the digits of every script.
+        if maker.lower() not in _TRUE + _FALSE or b"_" in line or not line.isascii():
             raise ValueError(maker)
         row = (int(key), float(price), float(quantity), int(time))
         if max(row[0], row[3]) >= 2**63:
