@@ -64,16 +64,23 @@ class MarketAnalyzer:
         self._impulse_bars, self._impulse_atr = impulse_bars, impulse_atr
 
     @property
+    def needs(self) -> dict[str, int]:
+        """Bars after which each kind of reading is complete."""
+        return {
+            "regime": self._rules.bars_needed,
+            "trend": self._trend_bars,
+            "volatility": volatility_bars_needed(
+                self._volatility_bars, self._percentile_bars
+            ),
+            "volume": self._volume_bars + 1,
+            "correlation": self._correlation_bars + 1,
+            "impulse": impulse_bars_needed(self._impulse_bars),
+        }
+
+    @property
     def bars_needed(self) -> int:
         """Bars after which everything can be read."""
-        return max(
-            self._rules.bars_needed,
-            self._trend_bars,
-            volatility_bars_needed(self._volatility_bars, self._percentile_bars),
-            self._volume_bars + 1,
-            self._correlation_bars + 1,
-            impulse_bars_needed(self._impulse_bars),
-        )
+        return max(self.needs.values())
 
     def regime(self, window: CandleWindow) -> RegimeReading:
         """Regime at the last bar, held on to until another one is clear."""

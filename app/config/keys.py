@@ -174,6 +174,8 @@ def _type_text(annotation: object) -> str:
         return _type_text(arguments[0])
     if origin is tuple:
         return f"list of {_type_text(arguments[0])}"
+    if origin is dict:
+        return "map of names"
     if origin is typing.Literal:
         return "one of " + ", ".join(f"`{choice}`" for choice in arguments)
     if origin in (typing.Union, types.UnionType):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -14,8 +14,20 @@ def _aware(moment: datetime) -> datetime:
     return moment
 
 
+def _indicator_names(value: dict[str, Any]) -> dict[str, Any]:
+    for name, given in value.items():
+        for parameters in given if isinstance(given, list) else [given]:
+            if parameters is not None and not isinstance(parameters, dict):
+                raise ValueError(
+                    f"{name} must be null, a map of parameters or a list of them"
+                )
+    return value
+
+
 AwareDatetime = Annotated[datetime, AfterValidator(_aware)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+# Whether each is an indicator is for the room that knows them to say.
+IndicatorNames = Annotated[dict[str, Any], AfterValidator(_indicator_names)]
 
 
 class Section(BaseModel):

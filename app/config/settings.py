@@ -11,7 +11,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from app.config.replay_settings import FaultSettings, ReplaySettings
-from app.config.section import AwareDatetime, Fraction, Section
+from app.config.section import AwareDatetime, Fraction, IndicatorNames, Section
 from app.config.trading_settings import (
     MomentumSettings,
     RiskSettings,
@@ -263,7 +263,24 @@ class SnapshotSettings(Section):
         20, ge=1, le=1000, description="Order book levels read per side."
     )
     window_bars: int = Field(
-        400, ge=50, le=5000, description="Closed bars the indicators see."
+        400,
+        ge=50,
+        le=5000,
+        description="Fewest bar slots read of a series. What everything configured "
+        "needs, and a quarter more to bridge gaps, is read in any case.",
+    )
+    indicators: IndicatorNames = Field(
+        {},
+        description="Indicators by name with their parameters, `null` for defaults or "
+        "a list for several of a kind: `{rsi: {period: 14}, ema: [{period: 20}, "
+        "{period: 50}]}`; empty: the default set.",
+    )
+    taker_trades: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Newest trades read of each market for the taker flow in its "
+        "sentiment; one more request a market. 0: none.",
     )
 
 

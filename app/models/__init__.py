@@ -4,6 +4,7 @@ from app.models.base import BaseModel
 from app.models.configuration_history import ConfigurationHistory
 from app.models.cryptocurrency import Cryptocurrency
 from app.models.knowledge_horizon import KnowledgeHorizon
+from app.models.market_context import MarketContextRow
 from app.models.market_data import MarketData
 from app.models.market_data_finding import MarketDataFinding
 from app.models.market_data_gap import MarketDataGap
@@ -21,6 +22,7 @@ from app.models.scan_cursor import ScanCursor
 from app.models.series_cursor import SeriesCursor
 from app.models.signal import Signal
 from app.models.simulated_trade import SimulatedTrade
+from app.models.snapshot_layout import SnapshotLayout
 from app.models.universe_membership import UniverseMembership
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "ConfigurationHistory",
     "Cryptocurrency",
     "KnowledgeHorizon",
+    "MarketContextRow",
     "MarketData",
     "MarketDataFinding",
     "MarketDataGap",
@@ -45,5 +48,6 @@ __all__ = [
     "SeriesCursor",
     "Signal",
     "SimulatedTrade",
+    "SnapshotLayout",
     "UniverseMembership",
 ]

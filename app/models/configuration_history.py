@@ -36,6 +36,10 @@ class ConfigurationHistory(UuidKeyMixin, TimestampMixin, BaseModel):
     sha256: Mapped[str] = mapped_column(
         comment="SHA-256 (hex) of the canonical configuration text."
     )
+    requirements: Mapped[dict[str, Any] | None] = mapped_column(
+        comment="By time frame and figure of this run's snapshots: what it is, the "
+        "bars it needs, where an endless sum starts; NULL: the run took none."
+    )
     code_version: Mapped[str] = mapped_column(comment="Version of the program.")
     started_at: Mapped[datetime] = mapped_column(
         comment="Start of the run, by the clock in use."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,18 +9,23 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from app.domain.timeframe import Timeframe
 from app.models.base import BaseModel
+from app.models.column_types import UtcDateTime
 from app.models.mixins import RunMixin, finite_above_zero
+from app.models.snapshot_layout import SnapshotLayout
 
 
 class MarketSnapshot(RunMixin, BaseModel):
-    """Indicators, order book, volume and mood of a market at one instant.
+    """Indicators, structure, order book, volume and mood of a market at one instant.
 
-    Bars are held by reference (the open time of the newest closed one), which makes
-    a snapshot a sixth of the size of one that copies them.
+    Bars are held by reference (the open time of the newest closed one), figures as one
+    array whose names are in the layout: names in every row would double its size. In
+    Python `indicators`, `figures_of` and `status_of` answer by name; in SQL the
+    function `snapshot_indicator(snapshot, timeframe, name)` and the view
+    `market_snapshot_figures`.
     """
 
     __tablename__ = "market_snapshots"
@@ -29,9 +33,8 @@ class MarketSnapshot(RunMixin, BaseModel):
         finite_above_zero("last_price"),
         sa.CheckConstraint("ask >= bid", name="book_not_crossed"),
         sa.Index("ix_market_snapshots_timestamp", "timestamp"),
-        sa.Index(
-            "ix_market_snapshots_indicators", "indicators", postgresql_using="gin"
-        ),
+        # Finds the newest snapshots of each layout that holds an indicator.
+        sa.Index("ix_market_snapshots_layout_id_timestamp", "layout_id", "timestamp"),
         {
             "comment": "What each market looked like, at each snapshot boundary; "
             "monthly partitions.",
@@ -61,28 +64,108 @@ class MarketSnapshot(RunMixin, BaseModel):
         comment="Volume of the last 24 hours, quote currency."
     )
     bid_depth: Mapped[float | None] = mapped_column(
-        comment="Value of the stored bid levels, quote currency."
+        comment="Value of the bids within 50 basis points of the mid, quote currency."
     )
     ask_depth: Mapped[float | None] = mapped_column(
-        comment="Value of the stored ask levels, quote currency."
+        comment="Value of the asks within 50 basis points of the mid, quote currency."
     )
     book_imbalance: Mapped[float | None] = mapped_column(
         comment="(bid_depth - ask_depth) / (bid_depth + ask_depth), -1 to 1."
     )
-    order_book: Mapped[dict[str, Any] | None] = mapped_column(
-        comment='Order book: {"bids": [[price, amount], ...], "asks": [...]}.'
+    regime: Mapped[str | None] = mapped_column(
+        comment="Market regime on the middle time frame."
     )
-    bars: Mapped[dict[str, Any]] = mapped_column(
-        comment="Open time of the newest closed bar, by time frame."
+    sentiment: Mapped[float | None] = mapped_column(
+        comment="Sentiment, -1 to 1; its parts are figures named sentiment.*."
     )
-    indicators: Mapped[dict[str, Any]] = mapped_column(
-        comment="Indicator values by time frame and name; null: still warming up."
-    )
-    regime: Mapped[str | None] = mapped_column(comment="Market regime.")
-    sentiment: Mapped[float | None] = mapped_column(comment="Sentiment, -1 to 1.")
     btc_correlation: Mapped[float | None] = mapped_column(
         comment="Correlation of returns with Bitcoin's, -1 to 1."
     )
+    btc_beta: Mapped[float | None] = mapped_column(
+        comment="Beta of returns to Bitcoin's."
+    )
+    is_asia: Mapped[bool] = mapped_column(
+        server_default=sa.false(), comment="Whether Tokyo is open (0 to 9 UTC)."
+    )
+    is_london: Mapped[bool] = mapped_column(
+        server_default=sa.false(), comment="Whether London is open (8 to 17 UTC)."
+    )
+    is_new_york: Mapped[bool] = mapped_column(
+        server_default=sa.false(), comment="Whether New York is open (13 to 22 UTC)."
+    )
+    is_weekend: Mapped[bool] = mapped_column(
+        server_default=sa.false(), comment="Whether it is Saturday or Sunday, UTC."
+    )
+    layout_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("snapshot_layouts.id"),
+        comment="What the arrays hold, and which figures warm up.",
+    )
+    bar_at: Mapped[list[datetime | None]] = mapped_column(
+        postgresql.ARRAY(UtcDateTime()),
+        comment="Open time of the newest closed bar of each time frame; NULL: none.",
+    )
+    regimes: Mapped[list[str | None]] = mapped_column(
+        postgresql.ARRAY(sa.Text()),
+        comment="Regime of each time frame; NULL: warming up.",
+    )
+    figures: Mapped[list[float | None]] = mapped_column(
+        postgresql.ARRAY(sa.REAL()),
+        comment="Indicators, structure, readings and parts, named by the layout.",
+    )
+    patterns: Mapped[dict[str, Any]] = mapped_column(
+        comment="By time frame, confidence of each pattern that the last bar completed "
+        "or confirmed; negative: bearish."
+    )
+    bid_prices: Mapped[list[float] | None] = mapped_column(
+        postgresql.ARRAY(sa.Double()), comment="Bids, best first; NULL: no book."
+    )
+    bid_amounts: Mapped[list[float] | None] = mapped_column(
+        postgresql.ARRAY(sa.REAL()), comment="Their amounts, base currency."
+    )
+    ask_prices: Mapped[list[float] | None] = mapped_column(
+        postgresql.ARRAY(sa.Double()), comment="Asks, best first; NULL: no book."
+    )
+    ask_amounts: Mapped[list[float] | None] = mapped_column(
+        postgresql.ARRAY(sa.REAL()), comment="Their amounts, base currency."
+    )
+
+    layout: Mapped[SnapshotLayout] = relationship(lazy="select")
+
+    @property
+    def bars(self) -> dict[str, datetime | None]:
+        """Open time of the newest closed bar, by time frame."""
+        return dict(zip(self.layout.timeframes, self.bar_at, strict=True))
+
+    @property
+    def indicators(self) -> dict[str, dict[str, float | None]]:
+        """All figures of bars by time frame and name; None: no value."""
+        found: dict[str, dict[str, float | None]] = {
+            timeframe: {} for timeframe in self.layout.timeframes
+        }
+        for path, value in zip(self.layout.names, self.figures, strict=True):
+            timeframe, _, name = path.partition(".")
+            if timeframe in found:
+                found[timeframe][name] = value
+        return found
+
+    def figures_of(self, group: str) -> dict[str, float | None]:
+        """Figures by what follows `group.` in their names: a time frame's, or
+        `sentiment`'s."""
+        start = f"{group}."
+        return {
+            path.removeprefix(start): value
+            for path, value in zip(self.layout.names, self.figures, strict=True)
+            if path.startswith(start)
+        }
+
+    def status_of(self, path: str) -> str:
+        """`ok`, `warming_up` or `undefined` for a figure such as `5m.rsi_14`.
+
+        Raises ValueError for a name that the layout does not have.
+        """
+        if self.figures[self.layout.names.index(path)] is not None:
+            return "ok"
+        return "warming_up" if path in self.layout.warming_up else "undefined"
 
     @classmethod
     def get_latest(
@@ -137,14 +220,33 @@ class MarketSnapshot(RunMixin, BaseModel):
     ) -> list[Self]:
         """Newest snapshots that hold a value (not null) of one indicator.
 
-        The GIN index answers for rare indicators, the one on time for common ones.
+        Layouts tell which snapshots may hold one, the index finds the newest of each.
         """
-        # A JSON string literal is also a quoted jsonpath key, whatever the name.
-        path = f"$.{json.dumps(timeframe.value)}.{json.dumps(name)} ? (@ != null)"
-        query = (
+        places = SnapshotLayout.get_positions(session, f"{timeframe.value}.{name}")
+        if not places:
+            return []
+        numbers = postgresql.ARRAY(sa.Integer)
+        ids = sa.cast(list(places), numbers)
+        positions = sa.cast(list(places.values()), numbers)
+        columns = (sa.column("id", sa.Integer), sa.column("position", sa.Integer))
+        wanted = sa.func.unnest(ids, positions).table_valued(*columns)
+        wanted = wanted.render_derived(name="wanted")
+        order = (cls.timestamp.desc(), cls.cryptocurrency_id)
+        newest = (
             sa.select(cls)
-            .where(cls.indicators.op("@?")(sa.cast(path, postgresql.JSONPATH)))
-            .order_by(cls.timestamp.desc(), cls.cryptocurrency_id)
+            .where(
+                cls.layout_id == wanted.c.id,
+                cls.figures[wanted.c.position].is_not(None),
+            )
+            .order_by(*order)
+            .limit(limit)
+            .lateral("newest")
+        )
+        snapshot = sa.orm.aliased(cls, newest)
+        query = (
+            sa.select(snapshot)
+            .select_from(wanted.join(newest, sa.true()))
+            .order_by(snapshot.timestamp.desc(), snapshot.cryptocurrency_id)
             .limit(limit)
         )
         return list(session.scalars(query))

@@ -4,38 +4,43 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.analysis.market_analyzer import MarketAnalyzer
-from app.analysis.market_sentiment import MarketSentiment
-from app.analysis.order_book import BookSummary, summarize_book
 from app.analysis.service import IndicatorService
-from app.analysis.window import CandleWindow
+from app.analysis.snapshot.frame import FrameAnalysis
 from app.config.settings import SnapshotSettings
 from app.core.exceptions import AppError
-from app.domain.market import OrderBook, Ticker
-from app.domain.timeframe import Timeframe
-from app.exchange.replies import TickerBatch
-from app.models import Cryptocurrency, MarketSnapshot, SeriesCursor, UniverseMembership
+from app.domain.market import OrderBook, PublicTrade
+from app.exchange.replies import TickerBatch, TradePage
+from app.models import (
+    ConfigurationHistory,
+    Cryptocurrency,
+    MarketContextRow,
+    MarketSnapshot,
+    SeriesCursor,
+    SnapshotLayout,
+    UniverseMembership,
+)
 from app.models.partitions import ensure_partitions
+from app.services.snapshot_rows import (
+    MarketView,
+    SnapshotBatch,
+    SnapshotBuilder,
+    Windows,
+)
 from app.services.windows import read_candle_windows
 
 log = structlog.get_logger(__name__)
 
-_BENCHMARK_BASE = "BTC"
 
-Windows = Mapping[Timeframe, Mapping[int, CandleWindow]]
-
-
-class BookSource(Protocol):
+class ViewSource(Protocol):
     """The part of the exchange that snapshots use."""
 
     async def fetch_tickers(self) -> TickerBatch:
@@ -44,33 +49,28 @@ class BookSource(Protocol):
     async def fetch_order_book(self, symbol: str, depth: int) -> OrderBook:
         """The best `depth` levels of each side."""
 
-
-@dataclass(frozen=True, slots=True)
-class MarketView:
-    """What the exchange said about one market just now; parts may be missing."""
-
-    ticker: Ticker | None
-    book: OrderBook | None
+    async def fetch_trades(
+        self, symbol: str, since: datetime | None = None, limit: int = 500
+    ) -> TradePage:
+        """The newest `limit` trades."""
 
 
 class SnapshotService:
-    """Builds and stores the snapshots of one exchange."""
+    """Reads, builds and stores the snapshots of one exchange.
+
+    Three steps, so that no transaction is open while the exchange is asked or figures
+    are computed. Raises ConfigurationError for an indicator that is none of ours.
+    """
 
     def __init__(self, exchange: str, settings: SnapshotSettings, run_id: UUID) -> None:
         self._exchange = exchange
         self._settings = settings
         self._run_id = run_id
-        self._indicators = IndicatorService()
-        self._analyzer = MarketAnalyzer()
-        self._sentiment = MarketSentiment()
-        # The shortest frame carries mood and correlation, the middle one the regime.
-        ordered = sorted(settings.timeframes, key=lambda frame: frame.duration)
-        self._fast = ordered[0]
-        self._regime_frame = ordered[len(ordered) // 2]
-        self._bars = max(
-            settings.window_bars,
-            self._indicators.bars_needed,
-            self._analyzer.bars_needed,
+        indicators = None
+        if settings.indicators:
+            indicators = IndicatorService.from_config(settings.indicators)
+        self.builder = SnapshotBuilder(
+            settings.timeframes, FrameAnalysis(indicators), exchange
         )
 
     def members(self, session: Session) -> list[Cryptocurrency]:
@@ -103,48 +103,78 @@ class SnapshotService:
         return session.scalar(query.limit(1)) is not None
 
     async def look(
-        self, source: BookSource, symbols: Sequence[str]
+        self, source: ViewSource, symbols: Sequence[str]
     ) -> dict[str, MarketView]:
         """Ask the exchange about each market; one that fails loses only itself."""
         batch = await source.fetch_tickers()
         books = await asyncio.gather(*(self._book(source, s) for s in symbols))
+        trades = await asyncio.gather(*(self._trades(source, s) for s in symbols))
         return {
-            symbol: MarketView(batch.tickers.get(symbol), book)
-            for symbol, book in zip(symbols, books, strict=True)
+            symbol: MarketView(batch.tickers.get(symbol), book, recent)
+            for symbol, book, recent in zip(symbols, books, trades, strict=True)
         }
 
-    def save(
-        self,
-        session: Session,
-        markets: Sequence[Cryptocurrency],
-        views: Mapping[str, MarketView],
-        boundary: datetime,
-        known_at: datetime,
-    ) -> int:
-        """Store one snapshot a market; those there already stay as they are."""
-        windows: Windows = {
+    def read(
+        self, session: Session, markets: Sequence[Cryptocurrency], boundary: datetime
+    ) -> Windows:
+        """The bars of each series that were closed at the boundary and are stored."""
+        return {
             timeframe: read_candle_windows(
                 session,
                 markets,
                 timeframe,
                 timeframe.last_closed(boundary),
-                self._bars,
+                max(
+                    self._settings.window_bars,
+                    self.builder.analysis.slots_on(timeframe),
+                ),
             )
-            for timeframe in self._settings.timeframes
+            for timeframe in self.builder.timeframes
         }
-        rows = [
-            self._row(market, views.get(market.symbol), windows, markets)
-            | {"timestamp": boundary, "known_at": known_at, "run_id": self._run_id}
-            for market in sorted(markets, key=lambda market: market.id)
-        ]
-        if not rows:
+
+    def build(
+        self,
+        markets: Sequence[Cryptocurrency],
+        views: Mapping[str, MarketView],
+        windows: Windows,
+        boundary: datetime,
+        known_at: datetime,
+    ) -> SnapshotBatch:
+        """One snapshot a market; `known_at` is when the last of it was read."""
+        return self.builder.build(
+            markets, views, windows, boundary, known_at, self._run_id
+        )
+
+    def store(self, session: Session, batch: SnapshotBatch) -> int:
+        """Store a boundary; snapshots that are there already stay as they are."""
+        if not batch.snapshots:
             return 0
+        self._keep_requirements(session)
+        boundary = batch.boundary
         ensure_partitions(session, "market_snapshots", boundary, boundary)
-        statement = insert(MarketSnapshot).on_conflict_do_nothing()
-        session.execute(statement, rows)
+        ids = SnapshotLayout.get_or_add(session, set(batch.layouts))
+        rows = [
+            row | {"layout_id": ids[layout]}
+            for row, layout in zip(batch.snapshots, batch.layouts, strict=True)
+        ]
+        for model, found in (
+            (MarketSnapshot, rows),
+            (MarketContextRow, batch.contexts),
+        ):
+            session.execute(insert(model).on_conflict_do_nothing(), list(found))
         return len(rows)
 
-    async def _book(self, source: BookSource, symbol: str) -> OrderBook | None:
+    def _keep_requirements(self, session: Session) -> None:
+        """With the run's configuration, once."""
+        run = ConfigurationHistory
+        statement = (
+            update(run)
+            .where(run.run_id == self._run_id, run.requirements.is_(None))
+            .values(requirements=self.builder.requirements())
+        )
+        session.execute(statement)
+
+    async def _book(self, source: ViewSource, symbol: str) -> OrderBook | None:
         try:
             return await source.fetch_order_book(
                 symbol, self._settings.order_book_depth
@@ -153,78 +183,15 @@ class SnapshotService:
             log.warning("order_book_failed", symbol=symbol, error=str(error))
             return None
 
-    def _row(
-        self,
-        market: Cryptocurrency,
-        view: MarketView | None,
-        windows: Windows,
-        markets: Sequence[Cryptocurrency],
-    ) -> dict[str, Any]:
-        ticker = view.ticker if view else None
-        book = view.book if view else None
-        summary = summarize_book(book) if book is not None else None
-        own = {frame: found.get(market.id) for frame, found in windows.items()}
-        return {
-            "cryptocurrency_id": market.id,
-            "last_price": ticker.last if ticker else None,
-            "bid": summary.best_bid if summary else None,
-            "ask": summary.best_ask if summary else None,
-            "spread_bps": summary.spread_bps if summary else None,
-            "quote_volume_24h": ticker.quote_volume_24h if ticker else None,
-            "bid_depth": summary.bid_depth if summary else None,
-            "ask_depth": summary.ask_depth if summary else None,
-            "book_imbalance": summary.imbalance if summary else None,
-            "order_book": _levels(book) if book else None,
-            "bars": {
-                frame.value: window.last_open_at.isoformat()
-                for frame, window in own.items()
-                if window is not None
-            },
-            "indicators": {
-                frame.value: self._indicators.latest(window)
-                for frame, window in own.items()
-                if window is not None
-            },
-            "regime": self._regime(own.get(self._regime_frame)),
-            "sentiment": self._score(own.get(self._fast), summary),
-            "btc_correlation": self._correlation(
-                own.get(self._fast), market, markets, windows
-            ),
-        }
-
-    def _regime(self, window: CandleWindow | None) -> str | None:
-        if window is None:
+    async def _trades(
+        self, source: ViewSource, symbol: str
+    ) -> tuple[PublicTrade, ...] | None:
+        limit = self._settings.taker_trades
+        if not limit:
             return None
-        regime = self._analyzer.regime(window).regime
-        return regime.value if regime else None
-
-    def _score(
-        self, window: CandleWindow | None, book: BookSummary | None
-    ) -> float | None:
-        return None if window is None else self._sentiment.score(window, book).score
-
-    def _correlation(
-        self,
-        window: CandleWindow | None,
-        market: Cryptocurrency,
-        markets: Sequence[Cryptocurrency],
-        windows: Windows,
-    ) -> float | None:
-        benchmark = next(
-            (
-                windows[self._fast].get(other.id)
-                for other in markets
-                if other.base == _BENCHMARK_BASE and other.quote == market.quote
-            ),
-            None,
-        )
-        if window is None or benchmark is None:
+        try:
+            page = await source.fetch_trades(symbol, limit=limit)
+            return page.trades
+        except AppError as error:
+            log.warning("trades_failed", symbol=symbol, error=str(error))
             return None
-        return self._analyzer.btc_correlation(window, benchmark)
-
-
-def _levels(book: OrderBook) -> dict[str, list[list[float]]]:
-    return {
-        "bids": [[level.price, level.amount] for level in book.bids],
-        "asks": [[level.price, level.amount] for level in book.asks],
-    }

@@ -45,6 +45,8 @@ def yaml_text(value: Any) -> str:
     if isinstance(value, BaseModel):
         fields = ((name, getattr(value, name)) for name in type(value).model_fields)
         return "{" + ", ".join(f"{n}: {yaml_text(v)}" for n, v in fields) + "}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{n}: {yaml_text(v)}" for n, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(yaml_text(item) for item in value) + "]"
     return _text(str(value))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from types import MappingProxyType
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -21,6 +23,7 @@ from app.models import (
     ConfigurationHistory,
     Cryptocurrency,
     KnowledgeHorizon,
+    MarketContextRow,
     MarketData,
     MarketDataFinding,
     MarketDataGap,
@@ -36,12 +39,14 @@ from app.models import (
     ScanCursor,
     Signal,
     SimulatedTrade,
+    SnapshotLayout,
     UniverseMembership,
 )
 from app.models.bars import BAR_DTYPE, SeriesBars, to_microseconds
 from app.models.ingest import store_bars
 from app.models.partitions import ensure_partitions
 from app.models.series_lock import lock_cursors
+from app.models.snapshot_layout import LayoutKey
 
 T0 = datetime(2025, 1, 6, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
@@ -192,7 +197,8 @@ def fill_every_table(session: Session) -> None:
                 run_id=run,
             ),
             make_gap(key, run),
-            make_snapshot(key, run),
+            make_snapshot(session, key, run),
+            make_context(run),
             ScanCursor(
                 strategy="momentum",
                 timeframe=timeframe,
@@ -265,15 +271,58 @@ def make_gap(key: int, run_id: uuid.UUID, start: datetime = T0) -> MarketDataGap
     )
 
 
-def make_snapshot(key: int, run_id: uuid.UUID, at: datetime = T0) -> MarketSnapshot:
-    """An unsaved snapshot with one known and one warming-up indicator."""
+def make_snapshot(
+    session: Session,
+    key: int,
+    run_id: uuid.UUID,
+    at: datetime = T0,
+    indicators: Mapping[str, float | None] = MappingProxyType(
+        {"rsi": 61.5, "ema_200": None}
+    ),
+) -> MarketSnapshot:
+    """An unsaved snapshot of five-minute indicators; None: warming up."""
+    paths = {f"5m.{name}": value for name, value in indicators.items()}
+    cold = tuple(path for path, value in paths.items() if value is None)
+    layout = LayoutKey(("5m",), tuple(paths), cold)
     return MarketSnapshot(
         cryptocurrency_id=key,
         timestamp=at,
         known_at=at,
         last_price=100.0,
-        bars={"5m": T0.isoformat()},
-        indicators={"5m": {"rsi": 61.5, "ema_200": None}},
+        bid_prices=[99.5, 99.0],
+        bid_amounts=[1.5, 2.0],
+        ask_prices=[100.5],
+        ask_amounts=[0.25],
+        layout_id=SnapshotLayout.get_or_add(session, [layout])[layout],
+        bar_at=[T0],
+        regimes=["ranging"],
+        figures=list(paths.values()),
+        patterns={"5m": {"doji": 0.5}},
+        run_id=run_id,
+    )
+
+
+def make_context(run_id: uuid.UUID) -> MarketContextRow:
+    """Unsaved breadth of one market that rose."""
+    return MarketContextRow(
+        exchange="replay",
+        timestamp=T0,
+        timeframe=Timeframe.M5,
+        known_at=T0,
+        bar_at=T0 - 5 * MINUTE,
+        markets=1,
+        stale=0,
+        advancing=1,
+        declining=0,
+        unchanged=0,
+        judged_by_ema=1,
+        above_ema=1,
+        judged_by_range=0,
+        new_highs=0,
+        new_lows=0,
+        breadth=1.0,
+        btc_impulse="none",
+        btc_impulse_atr=0.5,
         run_id=run_id,
     )
 

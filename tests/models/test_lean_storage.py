@@ -44,9 +44,11 @@ def test_no_bar_has_a_null(database: Database) -> None:
 def test_bars_and_indicators_survive_the_move(
     empty_database: Database, empty_database_url: str
 ) -> None:
-    schema.upgrade(empty_database_url, revision="0014")
+    schema.upgrade(empty_database_url)
     with empty_database.session_scope() as session:
         key = add_market(session, add_run(session)).id
+    schema.downgrade(empty_database_url, "0014")
+    with empty_database.session_scope() as session:
         batches = [make_bars(key, 50), make_bars(key, 50, T0 + timedelta(days=40))]
         store_bars(session, batches, T0)
         store_bars(session, [make_bars(key, 2, price=7.0)], T0 + MINUTE)

@@ -212,8 +212,12 @@ def test_snapshots_with_a_given_indicator(database: Database) -> None:
         run = add_run(session)
         key = add_market(session, run).id
         ensure_partitions(session, "market_snapshots", T0, T0 + 40 * 24 * HOUR)
-        shots = [make_snapshot(key, run, T0 + n * 15 * 24 * HOUR) for n in range(3)]
-        shots[1].indicators = {"5m": {"rsi": None, odd: 1.0}}
+        held = [{"rsi": 61.5, "ema_200": None}] * 3
+        held[1] = {"rsi": None, odd: 1.0}
+        shots = [
+            make_snapshot(session, key, run, T0 + n * 15 * 24 * HOUR, indicators)
+            for n, indicators in enumerate(held)
+        ]
         session.add_all(shots)
         session.flush()
         find = MarketSnapshot.get_with_specific_indicator
