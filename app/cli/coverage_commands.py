@@ -14,6 +14,10 @@ from app.cli.options import (
     choose_recording,
 )
 
+universe_cli = typer.Typer(
+    help="The list of markets that are collected.", no_args_is_help=True
+)
+
 ExchangeOption = Annotated[
     Optional[str], typer.Option("--exchange", help="Only this exchange.")
 ]
@@ -44,6 +48,32 @@ def coverage(
     raise typer.Exit(show_coverage(config, options))
 
 
+def events(
+    config: ConfigOption = None,
+    recording: RecordingOption = None,
+    exchange: ExchangeOption = None,
+    symbol: SymbolOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    json: JsonOption = False,
+) -> None:
+    """List listings, delistings, renames, halts and refused market lists."""
+    from app.cli.events import show_events
+
+    choose_recording(recording)
+    show_events(config, exchange, symbol, limit, json)
+
+
+@universe_cli.command("accept")
+def accept(config: ConfigOption = None, recording: RecordingOption = None) -> None:
+    """Confirm that the markets which a refused list lost really are gone."""
+    from app.cli.events import accept_universe
+
+    choose_recording(recording)
+    raise typer.Exit(accept_universe(config))
+
+
 def add_coverage_commands(cli: typer.Typer) -> None:
     """Add these commands to the program."""
     cli.command()(coverage)
+    cli.command()(events)
+    cli.add_typer(universe_cli, name="universe")

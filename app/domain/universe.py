@@ -1,8 +1,20 @@
-"""Why the market filter rejected a market."""
+"""Why the market filter rejected a market, and which market lists are believed."""
 
 from __future__ import annotations
 
 from enum import Enum
+
+# A list in which more of the trading markets are gone or halted is not believed.
+LARGEST_SHRINK = 0.20
+
+
+def is_collapse(trading: int, lost: int) -> bool:
+    """Whether `lost` of so many trading markets at once is more than may happen.
+
+    One market of a few may go; all of several at once never do. A truncated reply or
+    a changed format explains it better, and ccxt reports neither as an error.
+    """
+    return lost > max(1, LARGEST_SHRINK * trading)
 
 
 class RejectionReason(str, Enum):

@@ -144,6 +144,15 @@ class ExchangeService:
         return dict(self._market_list.markets)
 
     @property
+    def listed_markets(self) -> dict[str, Market]:
+        """What the last market list says, believed or not (see `MarketList`)."""
+        return dict(self._market_list.listed)
+
+    def believe_market_list(self) -> None:
+        """Give up the markets that the last list lost."""
+        self._market_list.believe()
+
+    @property
     def rejected_markets(self) -> tuple[RejectedItem, ...]:
         """Entries of the last market list that could not be read."""
         return self._market_list.rejected
@@ -318,14 +327,17 @@ class ExchangeService:
         return batch
 
     async def _refresh_markets(self) -> None:
-        async def ask() -> tuple[list[Any], bool]:
+        async def ask() -> list[Any]:
             unified = [m for m in await self._client.fetch_markets() if m is not None]
-            return unified, self._market_list.offer(unified, self._client.precisionMode)
+            self._market_list.offer(unified, self._client.precisionMode)
+            return unified
 
-        (unified, accepted), _ = await self._call("market list", ask)
-        if accepted:
-            good = self._market_list.markets
-            self._client.set_markets([m for m in unified if m["symbol"] in good])
+        unified, _ = await self._call("market list", ask)
+        doubted = self._market_list.doubted
+        kept = [self._client.markets[symbol] for symbol in sorted(doubted)]
+        good = self._market_list.markets.keys() - doubted
+        fresh = [m for m in unified if m["symbol"] in good]
+        self._client.set_markets([*kept, *fresh])
         self._markets_at = self._clock.monotonic()
 
     async def _exchange_now(self) -> datetime:

@@ -10,32 +10,31 @@ import structlog
 
 from app.core.exceptions import BadData, CorruptReply, UnknownSymbol
 from app.domain.market import Market, MarketStatus
+from app.domain.universe import LARGEST_SHRINK, is_collapse
 from app.exchange.normalise import market_from
 from app.exchange.rejected import RejectedItem, impossible
-
-_SHRINK_LIMIT = 0.2
-_SMALLEST_GUARDED = 10
-_CONFIRMATIONS = 3
 
 _log = structlog.get_logger(__name__)
 
 
 class MarketList:
-    """The last good market list of one exchange.
+    """The markets of one exchange, as it lists them and as far as that is believed.
 
     A changed reply format makes ccxt drop markets, or call them inactive, without an
-    error. A refresh in which over a fifth of the trading markets vanish is therefore
-    not believed until three refreshes in a row agree that it is so.
+    error. Where over a fifth of the trading markets are lost at once, they are kept
+    as they were: looking a market up goes on working. Whether they really are gone is
+    decided with the stored universe, see `app.services.universe`.
     """
 
     def __init__(self, exchange: str) -> None:
         self._exchange = exchange
-        self._doubted = 0
         self.markets: Mapping[str, Market] = {}
+        self.listed: Mapping[str, Market] = {}
+        self.doubted: frozenset[str] = frozenset()
         self.rejected: tuple[RejectedItem, ...] = ()
 
-    def offer(self, unified: list[Any], precision: int) -> bool:
-        """Take a fresh list; False if the old one is kept.
+    def offer(self, unified: list[Any], precision: int) -> None:
+        """Take a fresh list; `listed` is what it says, `doubted` what it lost.
 
         Raises CorruptReply if no entry of it is a market.
         """
@@ -55,24 +54,33 @@ class MarketList:
             raise CorruptReply(
                 f"{self._exchange}: none of {len(unified)} listed markets can be read"
             )
-        if self._is_collapse(markets) and self._doubted + 1 < _CONFIRMATIONS:
-            self._doubted += 1
+        lost = {
+            symbol
+            for symbol, market in self.markets.items()
+            if _is_trading(market) and not _is_trading(markets.get(symbol))
+        }
+        trading = sum(_is_trading(market) for market in self.markets.values())
+        if not is_collapse(trading, len(lost)):
+            lost = set()
+        elif not self.doubted:
             _log.error(
                 "market_list_shrank",
                 exchange=self._exchange,
-                trading_before=_count_trading(self.markets),
-                trading_now=_count_trading(markets),
-                largest_shrink=_SHRINK_LIMIT,
-                refusals=self._doubted,
+                trading_before=trading,
+                lost=len(lost),
+                largest_shrink=LARGEST_SHRINK,
             )
-            return False
-        self._doubted = 0
-        self.markets, self.rejected = markets, tuple(rejected)
+        self.doubted = frozenset(lost)
+        self.listed, self.rejected = markets, tuple(rejected)
+        self.markets = markets | {symbol: self.markets[symbol] for symbol in lost}
         if rejected:
             _log.warning(
                 "markets_rejected", exchange=self._exchange, count=len(rejected)
             )
-        return True
+
+    def believe(self) -> None:
+        """Take the last list as it is: the lost markets really are gone."""
+        self.markets, self.doubted = self.listed, frozenset()
 
     def get(self, symbol: str) -> Market:
         """The market; UnknownSymbol names the nearest ones."""
@@ -86,10 +94,6 @@ class MarketList:
             )
         return market
 
-    def _is_collapse(self, markets: Mapping[str, Market]) -> bool:
-        before, now = _count_trading(self.markets), _count_trading(markets)
-        return before >= _SMALLEST_GUARDED and now < before * (1 - _SHRINK_LIMIT)
 
-
-def _count_trading(markets: Mapping[str, Market]) -> int:
-    return sum(m.status is MarketStatus.TRADING for m in markets.values())
+def _is_trading(market: Market | None) -> bool:
+    return market is not None and market.status is MarketStatus.TRADING

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app.domain.market_event import MarketEventKind
 from app.models.base import BaseModel
 from app.models.column_types import EnumText
+from app.models.cryptocurrency import Cryptocurrency
 from app.models.mixins import RunMixin, TimestampMixin, UuidKeyMixin
 
 
@@ -51,6 +52,42 @@ class MarketEvent(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
             .order_by(cls.known_at, cls.kind)
         )
         return list(session.scalars(query))
+
+    @classmethod
+    def find_open_refusal(cls, session: Session, exchange: str) -> Self | None:
+        """The refused market list of an exchange that nothing has ended yet."""
+        query = (
+            sa.select(cls)
+            .where(
+                cls.exchange == exchange,
+                cls.kind == MarketEventKind.SHRINK_REFUSED,
+                ~cls.detail.has_key("ended_at"),
+            )
+            .order_by(cls.known_at.desc())
+            .limit(1)
+            .with_for_update()
+        )
+        return session.scalar(query)
+
+    @classmethod
+    def get_filtered(
+        cls,
+        session: Session,
+        exchange: str | None = None,
+        symbol: str | None = None,
+        limit: int = 50,
+    ) -> list[tuple[Self, str | None]]:
+        """The newest events with the market's symbol, newest first."""
+        query = sa.select(cls, Cryptocurrency.symbol).outerjoin(
+            Cryptocurrency, Cryptocurrency.id == cls.cryptocurrency_id
+        )
+        if exchange is not None:
+            query = query.where(cls.exchange == exchange)
+        if symbol is not None:
+            query = query.where(Cryptocurrency.symbol == symbol)
+        newest = (cls.known_at.desc(), cls.kind, Cryptocurrency.symbol)
+        rows = session.execute(query.order_by(*newest).limit(limit))
+        return [(event, name) for event, name in rows]
 
     @classmethod
     def get_latest(cls, session: Session, exchange: str, limit: int = 20) -> list[Self]:

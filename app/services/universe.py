@@ -10,26 +10,33 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.core.exceptions import CorruptReply
 from app.domain.market import Market, MarketStatus
-from app.domain.universe import RejectionReason
+from app.domain.market_event import MarketEventKind
+from app.domain.universe import RejectionReason, is_collapse
 from app.exchange.replies import TickerBatch
-from app.models import Cryptocurrency, QuarantinedRow, UniverseMembership
+from app.models import Cryptocurrency, MarketEvent, UniverseMembership
+from app.services.market_changes import MarketChange, find_changes
+from app.services.quarantine.keeping import keep_rejected
+from app.services.series_ends import close_series, reopen_series
+from app.services.shrink_refusals import (
+    Shrink,
+    end_refusal,
+    is_accepted,
+    note_refusal,
+)
 from app.trading.market_filter import MarketFilter, Verdict
-
-# A refresh that loses more of the known markets than this is not believed.
-LARGEST_SHRINK = 0.20
 
 
 @dataclass(frozen=True, slots=True)
 class UniverseChange:
-    """What one refresh of the universe changed."""
+    """What one refresh of the universe changed; nothing where it was `refused`."""
 
-    listed: int
-    delisted: int
-    admitted: int
-    rejected: int
-    changed: int
+    listed: int = 0
+    delisted: int = 0
+    admitted: int = 0
+    rejected: int = 0
+    changed: int = 0
+    refused: Shrink | None = None
 
 
 def refresh_universe(
@@ -41,28 +48,58 @@ def refresh_universe(
     now: datetime,
     run_id: UUID,
 ) -> UniverseChange:
-    """Store the markets, judge each, and extend the membership history."""
-    rows, listed, delisted = save_markets(session, exchange, markets, now, run_id)
+    """Store the markets, judge each, and extend the membership history.
+
+    A list that lost too many markets changes nothing until it grows back or an
+    operator accepts it, see `app.services.shrink_refusals`.
+    """
+    keep_rejected(session, exchange, batch.rejected, now, run_id)
+    rows = stored_markets(session, exchange)
+    shrink = _find_shrink(session, exchange, rows, markets, now, run_id)
+    if shrink is not None:
+        return UniverseChange(refused=shrink)
+    changes = save_markets(session, exchange, rows, markets, now, run_id)
     caps = known_market_caps(session, exchange)
     verdicts = with_delisted(market_filter.judge(markets, batch.tickers, caps), rows)
     changed = save_verdicts(session, rows, verdicts, now, run_id)
-    QuarantinedRow.store(
-        session,
-        [
-            QuarantinedRow(
-                exchange=exchange,
-                symbol=item.symbol,
-                what=item.what,
-                rule=item.rule,
-                raw=item.raw,
-                known_at=now,
-                run_id=run_id,
-            )
-            for item in batch.rejected
-        ],
-    )
     admitted = sum(verdict.admitted for verdict in verdicts)
-    return UniverseChange(listed, delisted, admitted, len(verdicts) - admitted, changed)
+    kinds = [change.kind for change in changes]
+    return UniverseChange(
+        listed=kinds.count(MarketEventKind.LISTED),
+        delisted=kinds.count(MarketEventKind.DELISTED)
+        + kinds.count(MarketEventKind.RENAMED),
+        admitted=admitted,
+        rejected=len(verdicts) - admitted,
+        changed=changed,
+    )
+
+
+def stored_markets(session: Session, exchange: str) -> dict[str, Cryptocurrency]:
+    """Every market of `exchange` ever seen, by symbol."""
+    query = select(Cryptocurrency).where(Cryptocurrency.exchange == exchange)
+    return {row.symbol: row for row in session.scalars(query)}
+
+
+def _find_shrink(
+    session: Session,
+    exchange: str,
+    rows: Mapping[str, Cryptocurrency],
+    markets: Mapping[str, Market],
+    now: datetime,
+    run_id: UUID,
+) -> Shrink | None:
+    trading = {s for s, row in rows.items() if row.status is MarketStatus.TRADING}
+    lost = {
+        symbol
+        for symbol in trading
+        if symbol not in markets or markets[symbol].status is not MarketStatus.TRADING
+    }
+    is_empty = bool(trading) and not markets
+    if is_empty or is_collapse(len(trading), len(lost)):
+        if is_empty or not is_accepted(session, exchange, lost):
+            return note_refusal(session, exchange, len(trading), lost, now, run_id)
+    end_refusal(session, exchange, now)
+    return None
 
 
 def known_market_caps(session: Session, exchange: str) -> dict[str, float]:
@@ -92,32 +129,17 @@ def current_verdicts(session: Session, exchange: str) -> list[Verdict]:
 def save_markets(
     session: Session,
     exchange: str,
+    rows: dict[str, Cryptocurrency],
     markets: Mapping[str, Market],
     now: datetime,
     run_id: UUID,
-) -> tuple[dict[str, Cryptocurrency], int, int]:
-    """Store listings, changes and delistings; all rows by symbol, new, gone.
+) -> list[MarketChange]:
+    """Store listings, changes and delistings with their events; adds new `rows`.
 
-    Raises:
-        CorruptReply: all or more than a fifth of the known markets vanished at once,
-            which a truncated reply explains better than a delisting.
+    A market that is gone keeps its data, and its series end; those of one that is back
+    go on.
     """
-    rows = {
-        row.symbol: row
-        for row in session.scalars(
-            select(Cryptocurrency).where(Cryptocurrency.exchange == exchange)
-        )
-    }
-    known = {s for s, row in rows.items() if row.status is not MarketStatus.DELISTED}
-    gone = known - set(markets)
-    # One market of a few may go; all of them at once never do.
-    is_too_many = len(gone) > max(1, LARGEST_SHRINK * len(known))
-    if is_too_many or (known and not markets):
-        raise CorruptReply(
-            f"{exchange} lists {len(markets)} markets and {len(gone)} of {len(known)} "
-            f"known ones vanished at once; at most {LARGEST_SHRINK:.0%} is believed"
-        )
-    listed = 0
+    changes = find_changes(rows, markets)
     for symbol, market in sorted(markets.items()):
         row = rows.get(symbol)
         if row is None:
@@ -126,13 +148,32 @@ def save_markets(
             )
             session.add(row)
             rows[symbol] = row
-            listed += 1
         copy_market(row, market, now)
-    for symbol in gone:
-        rows[symbol].status = MarketStatus.DELISTED
-        rows[symbol].delisted_at = now
     session.flush()
-    return rows, listed, len(gone)
+    ended: dict[str, list[int]] = {}
+    for change in changes:
+        row = rows[change.symbol]
+        if change.kind in (MarketEventKind.DELISTED, MarketEventKind.RENAMED):
+            row.status, row.delisted_at = MarketStatus.DELISTED, now
+            ended.setdefault(change.kind.value, []).append(row.id)
+        successor = rows[change.successor].id if change.successor else None
+        session.add(
+            MarketEvent(
+                exchange=exchange,
+                cryptocurrency_id=row.id,
+                kind=change.kind,
+                successor_id=successor,
+                known_at=now,
+                detail=dict(change.detail),
+                run_id=run_id,
+            )
+        )
+    for reason, ids in ended.items():
+        close_series(session, ids, reason, now, run_id)
+    back = [rows[c.symbol].id for c in changes if c.kind is MarketEventKind.RELISTED]
+    reopen_series(session, back, now, run_id)
+    session.flush()
+    return changes
 
 
 def copy_market(row: Cryptocurrency, market: Market, now: datetime) -> None:

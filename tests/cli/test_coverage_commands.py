@@ -1,4 +1,4 @@
-"""`crypto-bot coverage`, as a user runs it."""
+"""`crypto-bot coverage`, `events` and `universe accept`, as a user runs them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import sqlalchemy as sa
 
 from app.core.database import Database
 from tests.cli.commands import Commands
+from tests.models.factories import add_run
 from tests.services.series import LedgerSeries
+from tests.services.test_market_events import TEN, refresh
+from tests.services.world import at
 
 
 def fill(database: Database) -> None:
@@ -27,6 +30,26 @@ def test_every_slot_is_shown(
         assert words in shown.out
     totals = commands.crypto_bot("coverage", "--totals", DATABASE_URL=database_url)
     assert "BTC/USDT" not in totals.out and "100.000 %" in totals.out
+
+
+def test_events_are_listed_and_a_refused_list_is_accepted(
+    commands: Commands, database: Database, database_url: str
+) -> None:
+    here = {"DATABASE_URL": database_url}
+    nothing = commands.crypto_bot("universe", "accept", **here)
+    assert nothing.code == 1 and "nothing to accept" in nothing.out
+    with database.session_scope() as session:
+        run = add_run(session)
+        refresh(session, run, at(0), TEN)
+        refresh(session, run, at(1), TEN[:7])
+    accepted = commands.crypto_bot("universe", "accept", **here)
+    assert accepted.code == 0 and "H I J of replay's 10" in accepted.out
+    listed = commands.crypto_bot("events", "--limit", "3", **here)
+    assert "shrink_refused" in listed.out and "accepted_at" in listed.out
+    (one,) = json.loads(
+        commands.crypto_bot("events", "--symbol", "A", "--json", **here).out
+    )
+    assert (one["symbol"], one["kind"]) == ("A", "listed")
 
 
 def test_a_wrong_ledger_is_told_and_fails(

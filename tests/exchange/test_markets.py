@@ -105,15 +105,28 @@ async def test_markets_are_cached_for_their_time_to_live() -> None:
         assert len(fake.asked("exchangeInfo")) == 3
 
 
-async def test_a_collapse_of_the_list_is_believed_the_third_time() -> None:
+async def test_a_collapsed_list_loses_no_market_until_it_is_believed() -> None:
+    async with opened() as (fake, exchange):
+        fake.bases = BASES
+        await exchange.fetch_markets()
+        fake.bases = [*BASES[:10], "NEW"]
+        for _ in range(4):
+            assert len(await exchange.fetch_markets(force=True)) == 21
+            assert len(exchange.listed_markets) == 11
+            await exchange.fetch_order_book("C15/USDT")
+            await exchange.fetch_order_book("NEW/USDT")
+        exchange.believe_market_list()
+        assert len(await exchange.fetch_markets(force=True)) == 11
+
+
+async def test_a_list_that_grows_back_is_believed_again() -> None:
     async with opened() as (fake, exchange):
         fake.bases = BASES
         await exchange.fetch_markets()
         fake.bases = BASES[:10]
-        for _ in range(2):
-            assert len(await exchange.fetch_markets(force=True)) == 20
-            await exchange.fetch_order_book("C15/USDT")
-        assert len(await exchange.fetch_markets(force=True)) == 10
+        await exchange.fetch_markets(force=True)
+        fake.bases = BASES[:19]
+        assert len(await exchange.fetch_markets(force=True)) == 19
 
 
 async def test_lost_status_fields_do_not_halt_the_universe() -> None:

@@ -1,0 +1,84 @@
+"""Ends the series of a market that is gone, and lets them go on when it is back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.domain.gap import GapReason
+from app.domain.slots import SlotRun
+from app.models import SeriesCursor
+from app.models.series_lock import lock_cursors
+from app.services.collection.gaps import Evidence, GapBook
+
+
+def close_series(
+    session: Session,
+    cryptocurrency_ids: Collection[int],
+    reason: str,
+    now: datetime,
+    run_id: UUID,
+) -> int:
+    """Expect no bar of these markets after `now`; how many series ended.
+
+    A series ends with the slot in which the market was found gone. Slots before that
+    which nobody has answered for go to the gap ledger as not listed, to be repaired
+    should an archive have them: no slot stays pending for ever. Stored bars stay.
+    """
+    ended = [
+        cursor
+        for cursor in _lock(session, cryptocurrency_ids, run_id)
+        if cursor.closed_at is None
+    ]
+    book = GapBook(session, run_id, now)
+    for cursor in ended:
+        end = max(cursor.watermark_at, cursor.timeframe.ceil(now))
+        _leave_out(book, cursor, end)
+        cursor.closed_at, cursor.close_reason = end, reason
+        cursor.run_id = run_id
+    return len(ended)
+
+
+def reopen_series(
+    session: Session, cryptocurrency_ids: Collection[int], now: datetime, run_id: UUID
+) -> int:
+    """Expect bars of these markets again; how many series go on.
+
+    The slots since they ended go to the gap ledger as not listed: the market may have
+    come back before we saw it, so they are asked for like any other gap.
+    """
+    going_on = [
+        cursor
+        for cursor in _lock(session, cryptocurrency_ids, run_id)
+        if cursor.closed_at is not None
+    ]
+    book = GapBook(session, run_id, now)
+    for cursor in going_on:
+        _leave_out(book, cursor, max(cursor.watermark_at, cursor.timeframe.floor(now)))
+        cursor.closed_at = cursor.close_reason = None
+        cursor.run_id = run_id
+    return len(going_on)
+
+
+def _lock(
+    session: Session, cryptocurrency_ids: Collection[int], run_id: UUID
+) -> list[SeriesCursor]:
+    if not cryptocurrency_ids:
+        return []
+    found = SeriesCursor.get_for_markets(session, cryptocurrency_ids)
+    history = {key: cursor.history_from for key, cursor in found.items()}
+    return list(lock_cursors(session, history, run_id).values())
+
+
+def _leave_out(book: GapBook, cursor: SeriesCursor, until: datetime) -> None:
+    start = cursor.watermark_at
+    if until > start:
+        key = (cursor.cryptocurrency_id, cursor.timeframe)
+        nothing = Evidence(start, start)
+        run = SlotRun(start, until, is_filled=False)
+        book.open(key, run, GapReason.NOT_LISTED, nothing)
+        cursor.watermark_at = until
+    cursor.pending_reason = cursor.pending_since = None
