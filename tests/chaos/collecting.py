@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from app.core.failpoint_connections import ConnectionsInUse
 from app.core.logging import configure_logging
 from app.domain.process import ProcessName
 from app.processes.exchange_process import ExchangeProcess
+from app.processes.exclusive import ExclusiveWork
 from tests.chaos.mutants.planting import plant
 from tests.chaos.shared_clock import SharedClock
 
@@ -37,6 +39,8 @@ def collect(talk: socket.socket, order: dict[str, Any]) -> int:
     # Else each coroutine run in the main thread installs a handler, which is dear.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     plant(order["mutant"])
+    if not order["leased"]:
+        _share_the_work()
     failpoints.arm(order["failpoints"])
     clock = SharedClock(Path(order["clock"]))
     settings = Settings.model_validate_json(order["settings"])
@@ -54,7 +58,16 @@ def collect(talk: socket.socket, order: dict[str, Any]) -> int:
         if "arm" in request:
             failpoints.arm(request["arm"])
         talk.send(json.dumps(_tick(process, clock)).encode())
+    with contextlib.suppress(AppError):
+        process.bridge.close(process.close())
     return 0
+
+
+def _share_the_work() -> None:
+    """Let two write the same series at once, as a back-fill beside the collector."""
+    ExclusiveWork.hold = lambda self: True  # type: ignore[method-assign]
+    ExclusiveWork.fence = lambda self, session: None  # type: ignore[method-assign]
+    ExclusiveWork.release = lambda self: None  # type: ignore[method-assign]
 
 
 def _tick(process: ExchangeProcess, clock: SharedClock) -> dict[str, Any]:

@@ -139,14 +139,20 @@ def differences(
     found: dict[Key, Values],
     expected: dict[Key, Values],
     starts: dict[tuple[int, str], datetime],
+    gone: int | None = None,
 ) -> list[str]:
-    """How the bars differ from the undisturbed run's, where both reach."""
+    """How the bars differ from the undisturbed run's, where both reach.
+
+    Corrections of the market that is `gone` later may not have been seen in time.
+    """
     known = {key for key in expected if key[:2] in starts}
     missing = [k for k in known - set(found) if k[2] >= starts[k[:2]]]
     extra = sorted(set(found) - set(expected))
     first = {key[:2]: key[2] for key in reversed(sorted(expected))}
     extra = [key for key in extra if key[2] >= first.get(key[:2], key[2])]
-    other = sorted(k for k in known & set(found) if found[k] != expected[k])
+    other = sorted(
+        k for k in known & set(found) if found[k] != expected[k] and k[0] != gone
+    )
     problems = []
     for what, keys in (("lost", missing), ("added", extra), ("other", other)):
         if keys:
@@ -227,12 +233,20 @@ def impolite(log: RequestLog) -> list[str]:
     return [f"{len(inside)} requests inside a ban window: {inside[:3]}"]
 
 
-def unexplained(connection: Connection) -> list[str]:
-    """Refused rows and findings: none of the faults gives a reason for one."""
+def unexplained(connection: Connection, spoilt: bool, corrected: bool) -> list[str]:
+    """Refused rows and findings for which no fault is a reason.
+
+    A reply may be refused where replies are `spoilt`, and time frames may disagree
+    where bars are `corrected` in one of them.
+    """
+    wanted = {
+        "quarantine": "what <> 'reply'" if spoilt else "true",
+        "market_data_findings": "rule NOT LIKE 'aggregate%%'" if corrected else "true",
+    }
     found = []
-    for table in ("quarantine", "market_data_findings"):
-        rows = _rows(connection, f"SELECT * FROM {table} LIMIT 2")
-        found += [f"{table}: {str(row)[:300]}" for row in rows]
+    for table, condition in wanted.items():
+        query = f"SELECT * FROM {table} WHERE {condition} LIMIT 2"
+        found += [f"{table}: {str(row)[:300]}" for row in _rows(connection, query)]
     return found
 
 

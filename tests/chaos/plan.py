@@ -70,6 +70,13 @@ class Plan:
     page_limit: int = 200
     catch_up: tuple[datetime, ...] = ()
     mutant: str = ""
+    leased: bool = True  # one collector at a time does the work
+
+    @property
+    def spoils_replies(self) -> bool:
+        """Whether whole replies are something else than was asked for."""
+        kinds = {fault["kind"] for step in self.steps for fault in step.faults}
+        return bool(kinds & {"html", "empty", "null", "truncate"})
 
     @property
     def largest_skew(self) -> timedelta:

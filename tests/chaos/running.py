@@ -76,6 +76,9 @@ class Run:
         else:
             outcomes = self._pass(step)
         self._note(step, outcomes)
+        if self._children[1] is not None:
+            # Whoever of the two holds the lease gives it back, or is replaced.
+            self._stop_all()
         # Only the troubles are over; the faults of the market last until the next step.
         self._look()
 
@@ -131,7 +134,9 @@ class Run:
                 connection, self._market, self._plan.largest_skew
             )
             problems += oracles.hasty_confirmations(connection, self._market)
-            problems += oracles.unexplained(connection)
+            problems += oracles.unexplained(
+                connection, self._plan.spoils_replies, case.corrects
+            )
             if self._plan.catch_up:
                 problems += oracles.not_caught_up(connection, case.end)
             self.verdict.bars = oracles.stored_bars(connection, case.end)
@@ -198,6 +203,7 @@ class Run:
         for child in self._children:
             if child is not None:
                 child.hang_up()
+        self._children = [None, None]
 
     def _order(self, **database: float) -> dict[str, Any]:
         case = self._plan.case
@@ -213,6 +219,7 @@ class Run:
             "url": self._bench.proxy.url_for(self._url),
             "run_id": str(RUN_ID),
             "process": "collector",
+            "leased": self._plan.leased,
             "seed": self._plan.seed,
             "runs": False,
         }

@@ -45,6 +45,17 @@ class Scenario:
         return self.start + LENGTH
 
     @property
+    def corrects(self) -> bool:
+        """Whether the exchange corrects bars."""
+        return any(fact["kind"] == "corrected_bars" for fact in self.facts)
+
+    @property
+    def gone(self) -> int | None:
+        """The market (by key) that is delisted or renamed in the end."""
+        names = [f["symbol"] for f in self.facts if f["kind"] in ("delist", "rename")]
+        return SYMBOLS.index(names[0]) + 1 if names else None
+
+    @property
     def catch_up(self) -> tuple[datetime, ...]:
         """Passes after everything was healed: repairs, confirmations, re-reads."""
         return tuple(self.end + minutes * MINUTE for minutes in _CATCH_UP_MINUTES)
@@ -84,6 +95,8 @@ def scenario(number: int) -> Scenario:
             settles_after_seconds=rng.choice((50.0, 170.0, 900.0, 3000.0)),
         ),
     ]
+    if number % 8 == 6:
+        facts.pop()  # here time frames must agree to the last digit
     if number % 2:
         out = start + rng.randrange(8, 40) * MINUTE
         facts.append(_bars("missing_bars", out, out + 4 * MINUTE, timeframe="1m"))

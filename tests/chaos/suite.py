@@ -32,7 +32,9 @@ class Worker:
         reference = self._reference(plan)
         verdict = run_plan(self._bench, plan)
         verdict.problems += [f"undisturbed: {found}" for found in reference.problems]
-        verdict.problems += differences(verdict.bars, reference.bars, verdict.starts)
+        verdict.problems += differences(
+            verdict.bars, reference.bars, verdict.starts, plan.case.gone
+        )
         return verdict
 
     def _reference(self, plan: Plan) -> Verdict:

@@ -61,7 +61,7 @@ def two_collectors() -> Plan:
     """Two of them at the same work at once, again and again."""
     start = _CASE.start
     steps = (Step(start + _at(m), collectors=2) for m in (0, 1, 2, 5, 10, 11))
-    return _plan(_CASE, *steps)
+    return replace(_plan(_CASE, *steps), leased=False)
 
 
 def banned_and_killed() -> Plan:
