@@ -71,8 +71,9 @@ docs: dev ## Generate docs/ and config.yaml.example from the code
 	@$(BIN)/python scripts/generate_docs.py
 
 .PHONY: bench
-bench: dev ## Measure ingest, scanning and indicators beside what they rest on
+bench: dev ## Measure storing, reading, scanning and indicators beside their least
 	@$(BIN)/python -m benchmarks.ingest
+	@$(BIN)/python -m benchmarks.steady
 	@$(BIN)/python -m benchmarks.scan
 	@$(BIN)/python -m benchmarks.indicators
 

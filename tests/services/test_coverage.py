@@ -57,7 +57,11 @@ def test_corrections_are_told_per_bar(database: Database) -> None:
         series = LedgerSeries(session)
         series.answer(0, 10, 10)
         series.answer(0, 4, 20, price=101.0)
-        assert read_coverage(session, at(10)).total.revision_rate == 0.4
+        series.answer(0, 1, 30, price=102.0)
+        assert read_coverage(session, at(10)).total.revision_rate == 0.5
+        (row,) = session.execute(sa.text("TABLE revision_rates")).all()
+    # Five corrections of four bars: the share counts a bar once.
+    assert row == ("replay", "1m", 10, 4, 5, 0.4)
 
 
 def test_percent_is_100_only_if_exact() -> None:
