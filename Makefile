@@ -76,6 +76,7 @@ bench: dev ## Measure storing, reading, scanning and indicators beside their lea
 	@$(BIN)/python -m benchmarks.steady
 	@$(BIN)/python -m benchmarks.scan
 	@$(BIN)/python -m benchmarks.indicators
+	@$(BIN)/python -m benchmarks.snapshots
 
 .PHONY: lock
 lock: dev ## Resolve requirements*.in into the pinned files

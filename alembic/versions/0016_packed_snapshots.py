@@ -29,6 +29,15 @@ INSTANT = sa.TIMESTAMP(timezone=True)
 TIMEFRAME = postgresql.ENUM(name="timeframe", create_type=False)
 TEXTS = postgresql.ARRAY(sa.Text())
 REALS = postgresql.ARRAY(sa.REAL())
+REGIME = postgresql.ENUM(
+    "trending_up",
+    "trending_down",
+    "ranging",
+    "volatile",
+    name="market_regime",
+    create_type=False,
+)
+REGIMES = postgresql.ARRAY(REGIME)
 DOUBLES = postgresql.ARRAY(sa.Double())
 
 # Names, order and gaps of what each old snapshot holds.
@@ -51,23 +60,21 @@ SELECT DISTINCT encode(sha256(convert_to(
         'hex'), timeframes, names, warming_up
 FROM snapshot_shapes
 """
-# A double that a real cannot hold has no value; one that is too small is 0.
 PACK = """
 UPDATE market_snapshots AS snapshot SET
     layout_id = layout.id,
     bar_at = ARRAY(SELECT (bars ->> frame)::timestamptz
                    FROM unnest(layout.timeframes) AS frame),
-    regimes = ARRAY(SELECT NULL::text FROM unnest(layout.timeframes)),
+    regimes = ARRAY(SELECT NULL::market_regime FROM unnest(layout.timeframes)),
     figures = ARRAY(
-        SELECT CASE WHEN abs(value) > 3.4e38 THEN NULL
-                    WHEN abs(value) < 1.2e-38 THEN 0 ELSE value::real END
+        SELECT ({value})::real
         FROM unnest(layout.names) WITH ORDINALITY AS item (name, number),
             LATERAL (SELECT (indicators -> split_part(name, '.', 1)
                 ->> substr(name, strpos(name, '.') + 1))::double precision AS value)
                 AS held
         ORDER BY number),
-    bid_prices = {bids}, bid_amounts = {bid_amounts},
-    ask_prices = {asks}, ask_amounts = {ask_amounts}
+    bid_levels = jsonb_array_length(order_book -> 'bids'),
+    book_prices = {prices}, book_amounts = {amounts}
 FROM snapshot_layouts AS layout, snapshot_shapes AS shape
 WHERE shape.cryptocurrency_id = snapshot.cryptocurrency_id
   AND shape.timestamp = snapshot.timestamp
@@ -87,11 +94,13 @@ UPDATE market_snapshots AS snapshot SET
             FROM unnest(layout.names) WITH ORDINALITY AS item (name, number)
             WHERE split_part(name, '.', 1) = ANY (layout.timeframes)
             GROUP BY 1) AS frames),
-    order_book = CASE WHEN bid_prices IS NOT NULL THEN jsonb_build_object(
-        'bids', (SELECT coalesce(jsonb_agg(jsonb_build_array(price, amount)), '[]')
-                 FROM unnest(bid_prices, bid_amounts) AS level (price, amount)),
-        'asks', (SELECT coalesce(jsonb_agg(jsonb_build_array(price, amount)), '[]')
-                 FROM unnest(ask_prices, ask_amounts) AS level (price, amount))) END
+    order_book = CASE WHEN book_prices IS NOT NULL THEN (
+        SELECT jsonb_build_object(
+            'bids', coalesce(jsonb_agg(pair) FILTER (WHERE place <= bid_levels), '[]'),
+            'asks', coalesce(jsonb_agg(pair) FILTER (WHERE place > bid_levels), '[]'))
+        FROM unnest(book_prices, book_amounts)
+                WITH ORDINALITY AS level (price, amount, place),
+            LATERAL jsonb_build_array(price, amount) AS pair) END
 FROM snapshot_layouts AS layout WHERE layout.id = snapshot.layout_id
 """
 FUNCTION = """
@@ -122,6 +131,21 @@ FROM market_snapshots AS snapshot
 JOIN snapshot_layouts AS layout ON layout.id = snapshot.layout_id,
 LATERAL unnest(layout.names) WITH ORDINALITY AS item (path, number)
 """
+BOOK_VIEW = """
+CREATE VIEW market_snapshot_book AS
+SELECT snapshot.cryptocurrency_id, snapshot.timestamp,
+    CASE WHEN item.number <= snapshot.bid_levels THEN 'bid' ELSE 'ask' END AS side,
+    CASE WHEN item.number <= snapshot.bid_levels THEN item.number
+         ELSE item.number - snapshot.bid_levels END AS level,
+    item.price, item.amount
+FROM market_snapshots AS snapshot,
+LATERAL unnest(snapshot.book_prices, snapshot.book_amounts)
+    WITH ORDINALITY AS item (price, amount, number)
+"""
+BOOK_VIEW_COMMENT = """
+COMMENT ON VIEW market_snapshot_book IS
+'Levels of the order book of every snapshot, counted from 1 on each side.'
+"""
 VIEW_COMMENT = """
 COMMENT ON VIEW market_snapshot_figures IS
 'Every figure of every snapshot by name, and why it has no value.'
@@ -130,16 +154,17 @@ COMMENT ON VIEW market_snapshot_figures IS
 
 def upgrade() -> None:
     _set_lock_timeout()
+    REGIME.create(op.get_bind())
     _create_tables()
     _add_columns()
+    _set_types("real", "market_regime")
     op.execute(SHAPES)
     op.execute(LAYOUTS)
     op.execute(
         PACK.format(
-            bids=_side("bids", 0, "double precision"),
-            bid_amounts=_side("bids", 1, "real"),
-            asks=_side("asks", 0, "double precision"),
-            ask_amounts=_side("asks", 1, "real"),
+            prices=_levels(0, "double precision"),
+            amounts=_levels(1, "real"),
+            value=_within_reals("value"),
         )
     )
     op.execute("DROP TABLE snapshot_shapes")
@@ -164,11 +189,13 @@ def upgrade() -> None:
     _comment_columns(NEW_COMMENTS)
     for statement in (FUNCTION, FUNCTION_COMMENT, VIEW, VIEW_COMMENT):
         op.execute(statement)
+    op.execute(BOOK_VIEW)
+    op.execute(BOOK_VIEW_COMMENT)
 
 
 def downgrade() -> None:
     _set_lock_timeout()
-    op.execute("DROP VIEW market_snapshot_figures")
+    op.execute("DROP VIEW market_snapshot_book, market_snapshot_figures")
     op.execute("DROP FUNCTION snapshot_indicator")
     for column in (
         _column("order_book", postgresql.JSONB(), BOOK, nullable=True),
@@ -188,6 +215,8 @@ def downgrade() -> None:
         ["indicators"],
         postgresql_using="gin",
     )
+    _set_types("double precision", "text")
+    op.execute("DROP TYPE market_regime")
     _comment_columns(OLD_COMMENTS)
     op.drop_column("configuration_history", "requirements")
     op.drop_table("market_context")
@@ -203,12 +232,38 @@ NEW_COMMENTS = {
     "regime": "Market regime on the middle time frame.",
     "sentiment": "Sentiment, -1 to 1; its parts are figures named sentiment.*.",
 }
+NUMBERS = (
+    "spread_bps",
+    "quote_volume_24h",
+    "bid_depth",
+    "ask_depth",
+    "book_imbalance",
+    "sentiment",
+    "btc_correlation",
+)
 OLD_COMMENTS = {
     "bid_depth": "Value of the stored bid levels, quote currency.",
     "ask_depth": "Value of the stored ask levels, quote currency.",
     "regime": "Market regime.",
     "sentiment": "Sentiment, -1 to 1.",
 }
+
+
+def _set_types(number: str, regime: str) -> None:
+    changes = [
+        f"ALTER COLUMN {name} TYPE {number} USING {_within_reals(name)}::{number}"
+        for name in NUMBERS
+    ]
+    changes.append(f"ALTER COLUMN regime TYPE {regime} USING regime::text::{regime}")
+    op.execute(f"ALTER TABLE market_snapshots {', '.join(changes)}")
+
+
+def _within_reals(value: str) -> str:
+    # A double that a real cannot hold has no value; one that is too small is 0.
+    return (
+        f"CASE WHEN abs({value}) > 3.4e38 THEN NULL"
+        f" WHEN abs({value}) < 1.2e-38 THEN 0 ELSE {value} END"
+    )
 
 
 def _comment_columns(comments: dict[str, str]) -> None:
@@ -341,7 +396,7 @@ def _new_columns() -> list[sa.Column]:
     )
     patterns.server_default = sa.DefaultClause("{}")
     texts = {
-        "btc_beta": (sa.Double(), "Beta of returns to Bitcoin's."),
+        "btc_beta": (sa.REAL(), "Beta of returns to Bitcoin's."),
         "layout_id": (
             sa.Integer(),
             "What the arrays hold, and which figures warm up.",
@@ -350,15 +405,20 @@ def _new_columns() -> list[sa.Column]:
             postgresql.ARRAY(INSTANT),
             "Open time of the newest closed bar of each time frame; NULL: none.",
         ),
-        "regimes": (TEXTS, "Regime of each time frame; NULL: warming up."),
+        "regimes": (REGIMES, "Regime of each time frame; NULL: warming up."),
         "figures": (
             REALS,
             "Indicators, structure, readings and parts, named by the layout.",
         ),
-        "bid_prices": (DOUBLES, "Bids, best first; NULL: no book."),
-        "bid_amounts": (REALS, "Their amounts, base currency."),
-        "ask_prices": (DOUBLES, "Asks, best first; NULL: no book."),
-        "ask_amounts": (REALS, "Their amounts, base currency."),
+        "bid_levels": (
+            sa.SmallInteger(),
+            "How many levels of the book are bids; NULL: no book.",
+        ),
+        "book_prices": (
+            DOUBLES,
+            "Prices of the bids, then of the asks, best first each.",
+        ),
+        "book_amounts": (REALS, "Their amounts, base currency."),
     }
     # Filled below, and then those that must be are made NOT NULL.
     columns += [
@@ -382,11 +442,13 @@ def _add_columns() -> None:
     )
 
 
-def _side(side: str, place: int, kind: str) -> str:
+def _levels(place: int, kind: str) -> str:
     return f"""CASE WHEN order_book IS NOT NULL THEN ARRAY(
         SELECT (level ->> {place})::{kind}
-        FROM jsonb_array_elements(order_book -> '{side}')
-            WITH ORDINALITY AS item (level, number) ORDER BY number) END"""
+        FROM (VALUES ('bids'), ('asks')) AS sides (side),
+            jsonb_array_elements(order_book -> side)
+                WITH ORDINALITY AS item (level, number)
+        ORDER BY side DESC, number) END"""
 
 
 def _set_lock_timeout() -> None:

@@ -17,6 +17,7 @@ from app.domain.decision import DecisionKind, ReasonCode, Side
 from app.domain.gap import GapReason, GapStatus
 from app.domain.market import MarketStatus
 from app.domain.process import ProcessState
+from app.domain.regime import Regime
 from app.domain.timeframe import Timeframe
 from app.domain.trade import ExitReason, TradeStatus
 from app.models.column_types import JSON, MONEY, EnumText, UtcDateTime, native_enum
@@ -55,6 +56,7 @@ class BaseModel(DeclarativeBase):
         TradeStatus: native_enum(TradeStatus, "trade_status"),
         ExitReason: native_enum(ExitReason, "exit_reason"),
         ProcessState: native_enum(ProcessState, "process_state"),
+        Regime: native_enum(Regime, "market_regime"),
         ReasonCode: EnumText(ReasonCode),
     }
 

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
+from app.domain.regime import Regime
 from app.domain.timeframe import Timeframe
 from app.models.base import BaseModel
-from app.models.column_types import UtcDateTime
+from app.models.column_types import UtcDateTime, native_enum
 from app.models.mixins import RunMixin, finite_above_zero
 from app.models.snapshot_layout import SnapshotLayout
 
@@ -24,8 +25,9 @@ class MarketSnapshot(RunMixin, BaseModel):
     Bars are held by reference (the open time of the newest closed one), figures as one
     array whose names are in the layout: names in every row would double its size. In
     Python `indicators`, `figures_of` and `status_of` answer by name; in SQL the
-    function `snapshot_indicator(snapshot, timeframe, name)` and the view
-    `market_snapshot_figures`.
+    function `snapshot_indicator(snapshot, timeframe, name)` and the views
+    `market_snapshot_figures` and `market_snapshot_book`. A row stays under 2,032 bytes
+    with the default settings: longer ones PostgreSQL splits, which costs a sixth more.
     """
 
     __tablename__ = "market_snapshots"
@@ -58,31 +60,34 @@ class MarketSnapshot(RunMixin, BaseModel):
     bid: Mapped[float | None] = mapped_column(comment="Best bid, quote currency.")
     ask: Mapped[float | None] = mapped_column(comment="Best ask, quote currency.")
     spread_bps: Mapped[float | None] = mapped_column(
-        comment="Spread in basis points of the mid price."
+        sa.REAL(), comment="Spread in basis points of the mid price."
     )
     quote_volume_24h: Mapped[float | None] = mapped_column(
-        comment="Volume of the last 24 hours, quote currency."
+        sa.REAL(), comment="Volume of the last 24 hours, quote currency."
     )
     bid_depth: Mapped[float | None] = mapped_column(
-        comment="Value of the bids within 50 basis points of the mid, quote currency."
+        sa.REAL(),
+        comment="Value of the bids within 50 basis points of the mid, quote currency.",
     )
     ask_depth: Mapped[float | None] = mapped_column(
-        comment="Value of the asks within 50 basis points of the mid, quote currency."
+        sa.REAL(),
+        comment="Value of the asks within 50 basis points of the mid, quote currency.",
     )
     book_imbalance: Mapped[float | None] = mapped_column(
-        comment="(bid_depth - ask_depth) / (bid_depth + ask_depth), -1 to 1."
+        sa.REAL(), comment="(bid_depth - ask_depth) / (bid_depth + ask_depth), -1 to 1."
     )
-    regime: Mapped[str | None] = mapped_column(
+    regime: Mapped[Regime | None] = mapped_column(
         comment="Market regime on the middle time frame."
     )
     sentiment: Mapped[float | None] = mapped_column(
-        comment="Sentiment, -1 to 1; its parts are figures named sentiment.*."
+        sa.REAL(),
+        comment="Sentiment, -1 to 1; its parts are figures named sentiment.*.",
     )
     btc_correlation: Mapped[float | None] = mapped_column(
-        comment="Correlation of returns with Bitcoin's, -1 to 1."
+        sa.REAL(), comment="Correlation of returns with Bitcoin's, -1 to 1."
     )
     btc_beta: Mapped[float | None] = mapped_column(
-        comment="Beta of returns to Bitcoin's."
+        sa.REAL(), comment="Beta of returns to Bitcoin's."
     )
     is_asia: Mapped[bool] = mapped_column(
         server_default=sa.false(), comment="Whether Tokyo is open (0 to 9 UTC)."
@@ -104,8 +109,8 @@ class MarketSnapshot(RunMixin, BaseModel):
         postgresql.ARRAY(UtcDateTime()),
         comment="Open time of the newest closed bar of each time frame; NULL: none.",
     )
-    regimes: Mapped[list[str | None]] = mapped_column(
-        postgresql.ARRAY(sa.Text()),
+    regimes: Mapped[list[Regime | None]] = mapped_column(
+        postgresql.ARRAY(native_enum(Regime, "market_regime")),
         comment="Regime of each time frame; NULL: warming up.",
     )
     figures: Mapped[list[float | None]] = mapped_column(
@@ -116,16 +121,15 @@ class MarketSnapshot(RunMixin, BaseModel):
         comment="By time frame, confidence of each pattern that the last bar completed "
         "or confirmed; negative: bearish."
     )
-    bid_prices: Mapped[list[float] | None] = mapped_column(
-        postgresql.ARRAY(sa.Double()), comment="Bids, best first; NULL: no book."
+    bid_levels: Mapped[int | None] = mapped_column(
+        sa.SmallInteger(),
+        comment="How many levels of the book are bids; NULL: no book.",
     )
-    bid_amounts: Mapped[list[float] | None] = mapped_column(
-        postgresql.ARRAY(sa.REAL()), comment="Their amounts, base currency."
+    book_prices: Mapped[list[float] | None] = mapped_column(
+        postgresql.ARRAY(sa.Double()),
+        comment="Prices of the bids, then of the asks, best first each.",
     )
-    ask_prices: Mapped[list[float] | None] = mapped_column(
-        postgresql.ARRAY(sa.Double()), comment="Asks, best first; NULL: no book."
-    )
-    ask_amounts: Mapped[list[float] | None] = mapped_column(
+    book_amounts: Mapped[list[float | None] | None] = mapped_column(
         postgresql.ARRAY(sa.REAL()), comment="Their amounts, base currency."
     )
 
@@ -135,6 +139,15 @@ class MarketSnapshot(RunMixin, BaseModel):
     def bars(self) -> dict[str, datetime | None]:
         """Open time of the newest closed bar, by time frame."""
         return dict(zip(self.layout.timeframes, self.bar_at, strict=True))
+
+    @property
+    def order_book(self) -> dict[str, list[list[float | None]]] | None:
+        """`{"bids": [[price, amount], ...], "asks": [...]}`, best first, or None."""
+        if self.book_prices is None or self.book_amounts is None:
+            return None
+        pairs = zip(self.book_prices, self.book_amounts, strict=True)
+        levels: list[list[float | None]] = [list(pair) for pair in pairs]
+        return {"bids": levels[: self.bid_levels], "asks": levels[self.bid_levels :]}
 
     @property
     def indicators(self) -> dict[str, dict[str, float | None]]:

@@ -18,7 +18,7 @@ from app.analysis.sentiment.taker_flow import TakerFlow, summarize_trades
 from app.analysis.sessions import session_flags
 from app.analysis.snapshot.frame import FrameAnalysis, FrameReading
 from app.analysis.window import CandleWindow
-from app.domain.market import BookLevel, OrderBook, PublicTrade, Ticker
+from app.domain.market import OrderBook, PublicTrade, Ticker
 from app.domain.timeframe import Timeframe
 from app.models import Cryptocurrency
 from app.models.snapshot_layout import LayoutKey
@@ -140,11 +140,10 @@ class SnapshotBuilder:
         return LayoutKey(self._frame_names, self.names, tuple(cold))
 
     def _bars_part(self, readings: Sequence[FrameReading]) -> dict[str, Any]:
-        middle = readings[self._middle].regime
         return {
             "bar_at": [reading.bar_at for reading in readings],
-            "regimes": [r.regime.value if r.regime else None for r in readings],
-            "regime": middle.value if middle else None,
+            "regimes": [reading.regime for reading in readings],
+            "regime": readings[self._middle].regime,
             "patterns": {
                 frame.value: reading.patterns.to_json()
                 for frame, reading in zip(self.timeframes, readings, strict=True)
@@ -165,17 +164,19 @@ class SnapshotBuilder:
         )
         figures = [figure for reading in readings for figure in reading.figures]
         figures += [*mood.parts.values(), mood.weight]
-        return {"sentiment": mood.score, "figures": packed(figures)}
+        return {"figures": packed(figures), **_reals({"sentiment": mood.score})}
 
     def _company_part(
         self, window: CandleWindow | None, benchmark: CandleWindow | None
     ) -> dict[str, Any]:
         if window is None or benchmark is None:
             return {"btc_correlation": None, "btc_beta": None}
-        return {
-            "btc_correlation": self._analyzer.btc_correlation(window, benchmark),
-            "btc_beta": self._analyzer.btc_beta(window, benchmark),
-        }
+        return _reals(
+            {
+                "btc_correlation": self._analyzer.btc_correlation(window, benchmark),
+                "btc_beta": self._analyzer.btc_beta(window, benchmark),
+            }
+        )
 
     def _bitcoins(
         self, markets: Sequence[Cryptocurrency], windows: Windows
@@ -240,25 +241,25 @@ def _flow(view: MarketView) -> TakerFlow | None:
 
 def _book_part(view: MarketView) -> dict[str, Any]:
     ticker, book, summary = view.ticker, view.book, _summary(view)
+    levels = (*book.bids, *book.asks) if book else ()
     return {
         "last_price": ticker.last if ticker else None,
-        "quote_volume_24h": ticker.quote_volume_24h if ticker else None,
         "bid": summary.best_bid if summary else None,
         "ask": summary.best_ask if summary else None,
-        "spread_bps": summary.spread_bps if summary else None,
-        "bid_depth": summary.bid_depth if summary else None,
-        "ask_depth": summary.ask_depth if summary else None,
-        "book_imbalance": summary.imbalance if summary else None,
-        "bid_prices": _prices(book.bids) if book else None,
-        "bid_amounts": _amounts(book.bids) if book else None,
-        "ask_prices": _prices(book.asks) if book else None,
-        "ask_amounts": _amounts(book.asks) if book else None,
+        "bid_levels": len(book.bids) if book else None,
+        "book_prices": [level.price for level in levels] if book else None,
+        "book_amounts": packed([level.amount for level in levels]) if book else None,
+        **_reals(
+            {
+                "quote_volume_24h": ticker.quote_volume_24h if ticker else None,
+                "spread_bps": summary.spread_bps if summary else None,
+                "bid_depth": summary.bid_depth if summary else None,
+                "ask_depth": summary.ask_depth if summary else None,
+                "book_imbalance": summary.imbalance if summary else None,
+            }
+        ),
     }
 
 
-def _prices(levels: Sequence[BookLevel]) -> list[float]:
-    return [level.price for level in levels]
-
-
-def _amounts(levels: Sequence[BookLevel]) -> list[float | None]:
-    return packed([level.amount for level in levels])
+def _reals(values: Mapping[str, float | None]) -> dict[str, float | None]:
+    return dict(zip(values, packed(list(values.values())), strict=True))

@@ -16,6 +16,7 @@ from app.domain.gap import GapReason, GapStatus
 from app.domain.market import MarketStatus
 from app.domain.market_event import MarketEventKind
 from app.domain.process import ProcessState
+from app.domain.regime import Regime
 from app.domain.timeframe import Timeframe
 from app.domain.trade import ExitReason, TradeStatus
 from app.domain.universe import RejectionReason
@@ -289,13 +290,12 @@ def make_snapshot(
         timestamp=at,
         known_at=at,
         last_price=100.0,
-        bid_prices=[99.5, 99.0],
-        bid_amounts=[1.5, 2.0],
-        ask_prices=[100.5],
-        ask_amounts=[0.25],
+        bid_levels=2,
+        book_prices=[99.5, 99.0, 100.5],
+        book_amounts=[1.5, 2.0, 0.25],
         layout_id=SnapshotLayout.get_or_add(session, [layout])[layout],
         bar_at=[T0],
-        regimes=["ranging"],
+        regimes=[Regime.RANGING],
         figures=list(paths.values()),
         patterns={"5m": {"doji": 0.5}},
         run_id=run_id,

@@ -19,7 +19,6 @@ from app.analysis.patterns.recognition import PATTERN_BARS, patterns_at_last_bar
 from app.analysis.regimes.detection import RegimeReading
 from app.analysis.service import IndicatorService
 from app.analysis.structure.state import STRUCTURE_BARS, structure_state
-from app.analysis.volume_anomaly import VolumeAnomaly
 from app.analysis.window import CandleWindow
 from app.domain.regime import Regime
 from app.domain.timeframe import Timeframe
@@ -27,13 +26,6 @@ from app.domain.timeframe import Timeframe
 # Slots read beyond the declared bars, as a part of them: bars that the exchange never
 # gave must not leave a long series warming up.
 SPARE_SLOTS = 0.25
-
-_ANOMALIES = {
-    None: None,
-    VolumeAnomaly.NONE: 0.0,
-    VolumeAnomaly.SPIKE: 1.0,
-    VolumeAnomaly.DRY_UP: -1.0,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +127,13 @@ class FrameAnalysis:
         figures.update(_prefixed("structure", structure))
         trend, volume = self._analyzer.trend(window), self._analyzer.volume(window)
         volatility = self._analyzer.volatility(window)
-        figures["regime.adx"] = regime.adx
         figures["regime.ema_slope"] = regime.ema_slope
         figures["trend.slope"] = trend.slope
         figures["trend.strength"] = trend.strength
-        figures["volatility.realized"] = volatility.realized
         figures["volatility.garman_klass"] = volatility.garman_klass
         figures["volatility.yang_zhang"] = volatility.yang_zhang
         figures["volatility.atr_ratio"] = volatility.atr_ratio
         figures["volatility.atr_percentile"] = volatility.atr_percentile
-        figures["volume.anomaly"] = _ANOMALIES[volume.anomaly]
         figures["volume.ratio"] = volume.ratio
         figures["volume.zscore"] = volume.zscore
         figures["volume.percentile"] = volume.percentile
