@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.gap import GapReason, GapStatus
+from app.domain.market import MarketStatus
 from app.domain.timeframe import Timeframe
 from app.models.base import BaseModel
 from app.models.cryptocurrency import Cryptocurrency
@@ -110,6 +111,56 @@ class MarketDataGap(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
             cls.timeframe,
             cls.starts_at,
         ).limit(limit)
+        return list(session.scalars(query))
+
+    @classmethod
+    def get_due(
+        cls,
+        session: Session,
+        exchange: str,
+        now: datetime,
+        *,
+        first_pause: timedelta,
+        longest_pause: timedelta,
+        spacing: timedelta,
+        limit: int,
+    ) -> list[Self]:
+        """Gaps of markets still listed whose next attempt is due, oldest try first.
+
+        The pause after an attempt doubles from `first_pause` to `longest_pause`. An
+        absence that has been confirmed before is asked about again once the next
+        answer may count, `spacing` after the last one.
+        """
+        first = sa.literal(first_pause, sa.Interval())
+        longest = sa.literal(longest_pause, sa.Interval())
+        seconds = first_pause.total_seconds() * sa.func.power(
+            2, sa.func.least(cls.attempts, 20)
+        )
+        doubled = sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+        pause = sa.func.least(doubled, longest, type_=sa.Interval())
+        last = sa.func.coalesce(cls.last_attempt_at, cls.detected_at)
+        counts_again = sa.and_(
+            cls.confirmations > 0,
+            cls.last_answer_at + sa.literal(spacing, sa.Interval()) <= now,
+            last + first <= now,
+        )
+        query = (
+            sa.select(cls)
+            .join(Cryptocurrency, Cryptocurrency.id == cls.cryptocurrency_id)
+            .where(
+                cls.status.in_(_UNRESOLVED),
+                Cryptocurrency.exchange == exchange,
+                Cryptocurrency.status != MarketStatus.DELISTED,
+                sa.or_(last + pause <= now, counts_again),
+            )
+            .order_by(
+                cls.last_attempt_at.asc().nulls_first(),
+                cls.cryptocurrency_id,
+                cls.timeframe,
+                cls.starts_at,
+            )
+            .limit(limit)
+        )
         return list(session.scalars(query))
 
     @classmethod

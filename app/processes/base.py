@@ -65,6 +65,8 @@ class BaseProcess(ABC):
         self._beat_at = float("-inf")
         self._failures = 0
         self._jitter = random.Random(os.getpid())
+        # Another process does the work, and its heartbeat is the one to see.
+        self.is_standing_by = False
         self._exit_code = ExitCode.OK
         self._error: AppError | None = None
 
@@ -184,7 +186,7 @@ class BaseProcess(ABC):
 
     def _beat(self, state: ProcessState, is_forced: bool = False) -> None:
         due = self._real_clock.monotonic() - self._beat_at >= _HEARTBEAT_SECONDS
-        if not (due or is_forced):
+        if self.is_standing_by or not (due or is_forced):
             return
         self._beat_at = self._real_clock.monotonic()
         try:
@@ -203,6 +205,8 @@ class BaseProcess(ABC):
         log.exception("process_failed", process=self.name.value)
 
     def _say_goodbye(self) -> None:
+        if self.is_standing_by:
+            return
         is_clean = self._exit_code is ExitCode.OK
         state = ProcessState.STOPPED if is_clean else ProcessState.FAILED
         try:

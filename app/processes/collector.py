@@ -18,8 +18,8 @@ from app.domain.process import ProcessName
 from app.exchange.service import ExchangeService
 from app.models.knowledge import publish_horizon
 from app.processes.exchange_process import ExchangeProcess
-from app.processes.exclusive import ExclusiveWork
 from app.processes.heartbeat import Heartbeat
+from app.processes.lease_keeper import LeaseKeeper
 from app.services.collection.collector import (
     PAGES_PER_TRANSACTION,
     CollectionService,
@@ -54,20 +54,16 @@ class Collector(ExchangeProcess):
         self._service = service
         self._settings = settings
         self._has_started = False
-        self._exclusive = ExclusiveWork(
-            database,
-            f"collect {exchange.exchange_id}",
-            heartbeat.run_id,
-            self.name.value,
+        self._lease = LeaseKeeper(
+            database, f"collect {exchange.exchange_id}", self.name, self.run_id
         )
         self._shortest = min(settings.timeframes, key=lambda frame: frame.duration)
 
     def tick(self, now: datetime) -> None:
         """Fetch and store until nothing is due, then repair gaps and look again."""
-        if not self._exclusive.hold():
-            self.vitals.detail["standing_by"] = True
+        self.is_standing_by = not self._lease.hold()
+        if self.is_standing_by:
             return
-        self.vitals.detail.pop("standing_by", None)
         # Closedness is the exchange's to say: our clock may be ahead of it.
         server_now = min(now, self.bridge.run(self.exchange.server_time()))
         if not self._has_started:
@@ -94,7 +90,7 @@ class Collector(ExchangeProcess):
     async def close(self) -> None:
         """Release the exchange, and the work to a collector that stands by."""
         await super().close()
-        self._exclusive.release()
+        self._lease.close()
 
     def _check_in_idle_time(self, server_now: datetime) -> None:
         """Check bars already stored, as long as no new ones are due."""
@@ -112,7 +108,7 @@ class Collector(ExchangeProcess):
     def _transaction(self) -> Iterator[Session]:
         """A transaction that commits only while the collecting is ours."""
         with self.database.session_scope() as session:
-            self._exclusive.fence(session)
+            self._lease.check(session)
             yield session
 
     def _catch_up(self, server_now: datetime, progress: Progress) -> None:
@@ -166,7 +162,6 @@ class Collector(ExchangeProcess):
                         self._service.check_answers(session, fetched, known_at)
                     fp("store.before_commit")
                 fp("store.after_commit")
-            self._exclusive.hold()
             self.progress(
                 pages_due=max(0, due - first - len(chunk)),
                 pages_done=progress.pages,

@@ -324,7 +324,7 @@ def test_a_second_collector_stands_by_until_the_first_one_ends(bench: Bench) -> 
     bench.market.move_to(bench.clock.now())
 
     other.tick(bench.clock.now())
-    assert other.vitals.detail == {"standing_by": True}
+    assert other.is_standing_by
     assert bench.watermark() == slot(0)
 
     bench.collector.bridge.run(bench.collector.close())

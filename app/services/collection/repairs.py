@@ -14,9 +14,8 @@ from app.services.collection.gaps import CONFIRMATION_SPACING
 from app.services.collection.planning import SeriesTask
 
 _REPAIRS_PER_PASS = 32
-_LOOKED_AT = 4 * _REPAIRS_PER_PASS
-_FIRST_REPAIR_SECONDS = 300.0
-_LONGEST_REPAIR_SECONDS = 6 * 3600.0
+_FIRST_PAUSE = timedelta(minutes=5)
+_LONGEST_PAUSE = timedelta(hours=6)
 
 
 def plan_repairs(
@@ -27,13 +26,15 @@ def plan_repairs(
     The wait between attempts doubles, from five minutes to six hours; an answer that
     may be the next to confirm an absence is fetched as soon as it counts.
     """
-    gaps = MarketDataGap.get_open(
+    due = MarketDataGap.get_due(
         session,
         exchange,
-        attempted_before=now - timedelta(seconds=_FIRST_REPAIR_SECONDS),
-        limit=_LOOKED_AT,
+        now,
+        first_pause=_FIRST_PAUSE,
+        longest_pause=_LONGEST_PAUSE,
+        spacing=CONFIRMATION_SPACING,
+        limit=_REPAIRS_PER_PASS,
     )
-    due = [gap for gap in gaps if _is_due(gap, now)][:_REPAIRS_PER_PASS]
     ids = {gap.cryptocurrency_id for gap in due}
     markets = Cryptocurrency.get_by_ids(session, ids)
     cursors = SeriesCursor.get_for_markets(session, ids)
@@ -68,18 +69,3 @@ def _task(
     limit = min(page_limit, gap.slots + extra)
     request = CandleRequest(symbol, timeframe, start, limit)
     return SeriesTask(gap.cryptocurrency_id, request, gap.starts_at)
-
-
-def _is_due(gap: MarketDataGap, now: datetime) -> bool:
-    if gap.last_attempt_at is None:
-        return (now - gap.detected_at).total_seconds() >= _FIRST_REPAIR_SECONDS
-    waited = (now - gap.last_attempt_at).total_seconds()
-    pause = _FIRST_REPAIR_SECONDS * 2.0 ** min(gap.attempts, 10)
-    if gap.last_answer_at is not None and gap.confirmations > 0:
-        since_answer = now - gap.last_answer_at
-        if since_answer < CONFIRMATION_SPACING:
-            # A gap nearly confirmed is not asked about before it could count, but a
-            # bar that is only late is wanted soon.
-            return waited >= pause
-        return waited >= _FIRST_REPAIR_SECONDS
-    return waited >= min(pause, _LONGEST_REPAIR_SECONDS)
