@@ -54,6 +54,11 @@ chaos: dev ## Fault suite: SEEDS=200 plans, or SEED=123 told in full
 chaos-nightly: dev ## Fault suite over 5000 seeds (hours)
 	@$(BIN)/python -m tests.chaos --seeds 5000 $(ARGS)
 
+CASES ?= 1000000
+.PHONY: fuzz
+fuzz: dev ## Damaged replies and files: CASES=1000000, or CASE=123 shown in full
+	@$(BIN)/python -m tests.fuzz $(if $(CASE),--case $(CASE),--cases $(CASES)) $(ARGS)
+
 .PHONY: lint
 lint: dev ## black, flake8, mypy, import contracts, generated documents
 	@$(BIN)/black --check --quiet . || { $(BIN)/black --check .; exit 1; }

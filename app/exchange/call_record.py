@@ -17,12 +17,14 @@ class CallRecord:
 
     `sent_monotonic` is the clock when the last request left, its waits behind it;
     `body` the text of the last reply, as it came, or of the one that was refused.
+    `most_body_bytes` bounds its replies closer than the transport does.
     """
 
     sent_monotonic: float | None = None
     body: str | None = None
     rejected: list[RejectedItem] = field(default_factory=list)
     is_refused: bool = False
+    most_body_bytes: int | None = None
 
     def refuse(self, body: str | None) -> None:
         """Keep the body of the reply that failed the call, whatever comes after it.

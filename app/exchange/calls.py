@@ -15,6 +15,10 @@ from app.exchange.rate_limiter import RateLimiter
 
 T = TypeVar("T")
 
+# Ten times what a full page of any venue takes: 5,000 bars or levels of 50 to 200
+# bytes. Lists of all markets are larger, the transport bounds them.
+_ONE_MARKET_BODY_BYTES = 2 * 1024 * 1024
+
 
 class ExchangeCalls:
     """At most so many calls at a time; bodies of corrupt replies are kept."""
@@ -40,6 +44,7 @@ class ExchangeCalls:
 
         async def attempt() -> tuple[T, CallRecord]:
             with recording() as record:
+                record.most_body_bytes = _ONE_MARKET_BODY_BYTES if symbol else None
                 try:
                     return await operation(), record
                 except Exception as raised:

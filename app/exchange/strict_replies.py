@@ -21,6 +21,9 @@ from app.exchange.rate_limiter import RateLimiter
 from app.exchange.rejected import reject
 from app.exchange.strict_numbers import StrictNumbers
 
+# No venue lists half as many markets, or sends as long a page.
+MAX_ITEMS = 10_000
+
 
 class Values(list[Any]):
     """The values of an object, where ccxt takes an object for a list."""
@@ -138,6 +141,14 @@ class StrictReplies(StrictNumbers):
     def to_array(value: Any) -> Any:
         return Values(value.values()) if isinstance(value, dict) else value
 
+    def parse_markets(self, markets: Any) -> Any:
+        _require_few(markets, "markets")
+        return super().parse_markets(markets)  # type: ignore[misc]
+
+    def parse_tickers(self, tickers: Any, *args: Any, **kwargs: Any) -> Any:
+        _require_few(tickers, "tickers")
+        return super().parse_tickers(tickers, *args, **kwargs)  # type: ignore[misc]
+
     def parse_market(self, market: Any) -> Any:
         parse = super().parse_market  # type: ignore[misc]
         return _guarded("market", market, lambda: parse(market), None)
@@ -227,7 +238,14 @@ def _items(reply: Any, what: str) -> list[Any]:
     if not isinstance(reply, list) or isinstance(reply, Values):
         kind = "object" if isinstance(reply, Values) else type(reply).__name__
         raise CorruptReply(f"{what}: a list was asked for, not {kind}")
+    _require_few(reply, what)
     return reply
+
+
+def _require_few(items: Any, what: str) -> None:
+    """Judging an item takes up to 0.1 ms, so a call must not be given millions."""
+    if isinstance(items, list | dict) and len(items) > MAX_ITEMS:
+        raise CorruptReply(f"{what}: {len(items)} items, at most {MAX_ITEMS} are read")
 
 
 def _lost_time(raw: Any, row: Any) -> bool:

@@ -10,9 +10,12 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 from app.core.exceptions import CorruptReply
-from app.exchange.call_record import current_request
+from app.exchange.call_record import current_record, current_request
 
 MAX_DIGITS = 100
+# Binance's longest document, its market list, has about 80,000 and 600,000.
+MAX_CONTAINERS = 400_000
+MAX_COMMAS = 3_000_000
 
 # Every byte that may stand in a numeral becomes `0`, `e` or `-`, others a blank, so
 # that one substring search over the reply finds what no honest number contains.
@@ -60,26 +63,38 @@ class BoundedResponse(aiohttp.ClientResponse):
         Raises CorruptReply as soon as the body is known to be too long; the
         connection is then closed, so the rest is never received.
         """
-        if (self.content_length or 0) > self.max_body_bytes:
-            raise self._too_long(f"announces {self.content_length}")
+        most = min(
+            self.max_body_bytes, current_record().most_body_bytes or self.max_body_bytes
+        )
+        if (self.content_length or 0) > most:
+            raise self._too_long(f"announces {self.content_length}", most)
         chunks: list[bytes] = []
         size = 0
         async for chunk in self.content.iter_any():
             size += len(chunk)
-            if size > self.max_body_bytes:
-                raise self._too_long("sends more")
+            if size > most:
+                raise self._too_long("sends more", most)
             chunks.append(chunk)
         try:
-            return defuse_numerals(b"".join(chunks)).decode(encoding or "utf-8", errors)
+            body = b"".join(chunks)
+            self._refuse_many_parts(body)
+            return defuse_numerals(body).decode(encoding or "utf-8", errors)
         finally:
             self.release()
 
-    def _too_long(self, what: str) -> CorruptReply:
+    def _refuse_many_parts(self, body: bytes) -> None:
+        # A short body may hold millions of empty lists: 50 times its size in memory.
+        if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
+            raise self._refusal(f"has over {MAX_CONTAINERS} lists and objects")
+        if body.count(b",") > MAX_COMMAS:
+            raise self._refusal(f"has over {MAX_COMMAS} values")
+
+    def _too_long(self, what: str, most: int) -> CorruptReply:
         self.close()
-        return CorruptReply(
-            f"{self.url.host}{self.url.path}: the reply {what} bytes, "
-            f"at most {self.max_body_bytes} are read"
-        )
+        return self._refusal(f"{what} bytes, at most {most} are read")
+
+    def _refusal(self, what: str) -> CorruptReply:
+        return CorruptReply(f"{self.url.host}{self.url.path}: the reply {what}")
 
 
 class PermittedConnector(aiohttp.TCPConnector):

@@ -99,3 +99,17 @@ def test_digits_of_other_scripts_are_no_numbers_in_a_file(tmp_path: Path) -> Non
     trades.write_text("1,\u0661,2,1,1,1577836800000,True,True\n")
     (read,) = read_trades(trades, "BTC/USDT")
     assert len(read.trades) == 0 and len(read.refused) == 1
+
+
+async def test_a_page_of_more_items_than_any_venue_sends_is_not_read() -> None:
+    many = "[" + "[]," * 10_000 + "[]]"
+    async with opened(max_attempts=1) as (fake, exchange):
+        for endpoint in ("klines", "aggTrades", "ticker/24hr"):
+            fake.always[endpoint] = body(many)
+        for ask in (
+            exchange.fetch_candles("BTC/USDT", Timeframe.M1, FIRST, 10),
+            exchange.fetch_trades("BTC/USDT"),
+            exchange.fetch_tickers(),
+        ):
+            with pytest.raises(CorruptReply, match="10001 items"):
+                await ask

@@ -65,7 +65,7 @@ def read_trades(
     try:
         with open_csv(path) as stream:
             for block in read_blocks(stream, block_bytes):
-                if block.first_line == 1 and not block.data[:1].isdigit():
+                if block.first_line == 1 and _is_header(block.data):
                     end = block.data.index(b"\n") + 1
                     block = Block(block.data[end:], 2, block.is_cut)
                 table = _parse(block, columns)
@@ -79,6 +79,12 @@ def read_trades(
         if path.name in str(error):
             raise
         raise BadData(f"{path.name}: {error}") from error
+
+
+def _is_header(data: bytes) -> bool:
+    """Whether the first line names columns; a damaged row is not one."""
+    first = data.split(b"\n", 1)[0].split(b",", 1)[0].strip()
+    return first.replace(b"_", b"").isalpha()
 
 
 def _parse(block: Block, columns: _Columns) -> npt.NDArray[np.void]:
