@@ -10,7 +10,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from app.models.bars import VALUES, SeriesBars, from_microseconds
+from app.models.bars import BAR_DTYPE, VALUES, SeriesBars, from_microseconds
+
+_RAW = np.dtype(f"V{BAR_DTYPE.itemsize}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ class KeyedBars:
         ids = np.repeat(
             np.array([batch.cryptocurrency_id for batch in batches], np.int32), sizes
         )
-        bars = np.concatenate([batch.bars for batch in batches])
+        # As raw bytes: joining structured arrays compares their fields one by one.
+        raw = np.concatenate([batch.bars.view(_RAW) for batch in batches])
+        bars = raw.view(BAR_DTYPE)
         opens = np.ascontiguousarray(bars["open_at"], np.int64)
         values = np.empty((len(VALUES), len(bars)))
         for column, name in zip(values, VALUES, strict=True):

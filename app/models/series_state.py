@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.gap import GapReason
 from app.domain.timeframe import Timeframe
+from app.models.array_text import array_text
 from app.models.bars import from_microseconds, to_microseconds
 from app.models.series_lock import SeriesKey, create_cursors, find_known
 
@@ -113,8 +114,8 @@ def lock_states(
         # Inserts come before every lock and in one order: see `lock_cursors`.
         create_cursors(session, {key: history_from[key] for key in missing}, run_id)
     given = {
-        "ids": [key[0] for key in history_from],
-        "frames": [key[1].value for key in history_from],
+        "ids": array_text(key[0] for key in history_from),
+        "frames": array_text(key[1].value for key in history_from),
     }
     states = [_state(row) for row in session.execute(_LOCK, given)]
     return {state.key: state for state in states}
@@ -130,18 +131,18 @@ def save_states(
     session.execute(
         _SAVE,
         {
-            "ids": [row.cryptocurrency_id for row in rows],
-            "frames": [row.timeframe.value for row in rows],
-            "history_from": [row.history_from for row in rows],
-            "watermark": [row.watermark for row in rows],
-            "first_bar": [row.first_bar for row in rows],
-            "last_bar": [row.last_bar for row in rows],
-            "bars": [row.bars for row in rows],
-            "revisions": [row.revisions for row in rows],
+            "ids": array_text(row.cryptocurrency_id for row in rows),
+            "frames": array_text(row.timeframe.value for row in rows),
+            "history_from": array_text(row.history_from for row in rows),
+            "watermark": array_text(row.watermark for row in rows),
+            "first_bar": array_text(row.first_bar for row in rows),
+            "last_bar": array_text(row.last_bar for row in rows),
+            "bars": array_text(row.bars for row in rows),
+            "revisions": array_text(row.revisions for row in rows),
             "pending_reason": [
                 row.pending_reason.value if row.pending_reason else None for row in rows
             ],
-            "pending_since": [row.pending_since for row in rows],
+            "pending_since": array_text(row.pending_since for row in rows),
             "rechecked_until": [_instants(row.rechecked_until) for row in rows],
             "run_id": run_id,
         },

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.domain.timeframe import Timeframe
+from app.models.array_text import array_text
 from app.models.series_lock import SeriesKey
 
 
@@ -35,6 +36,7 @@ _INSTANT = "timestamptz 'epoch' + {0} * interval '1 microsecond'"
 # Rows are given in key order, so that cursors are locked in it as everywhere. Only
 # those that stand where they are expected, with nothing special about them, are.
 _ADVANCE = sa.text(f"""
+WITH moved AS (
 UPDATE series_cursors AS cursor
 SET watermark_at = {_INSTANT.format("given.ends")},
     last_bar_at = {_INSTANT.format("given.last")},
@@ -50,6 +52,9 @@ WHERE cursor.cryptocurrency_id = given.id AND cursor.timeframe = given.frame
   AND cursor.first_bar_at IS NOT NULL AND cursor.pending_reason IS NULL
   AND cursor.closed_at IS NULL
 RETURNING cursor.cryptocurrency_id, cursor.timeframe
+)
+SELECT count(*), array_agg(cryptocurrency_id), array_agg(timeframe::text)
+FROM moved HAVING count(*) < :wanted
 """)
 _CORRECT = sa.text("""
 UPDATE series_cursors AS cursor
@@ -74,20 +79,26 @@ def advance_cursors(
         return set()
     order = list(Timeframe)
     series = sorted(series, key=lambda item: (item.key[0], order.index(item.key[1])))
-    rows = session.execute(
+    short = session.execute(
         _ADVANCE,
         {
-            "ids": [item.key[0] for item in series],
-            "frames": [item.key[1].value for item in series],
-            "begins": [item.begins for item in series],
-            "expected": [item.expected for item in series],
-            "last": [item.last for item in series],
-            "ends": [item.ends for item in series],
-            "new": [item.new for item in series],
+            "ids": array_text(item.key[0] for item in series),
+            "frames": array_text(item.key[1].value for item in series),
+            "begins": array_text(item.begins for item in series),
+            "expected": array_text(item.expected for item in series),
+            "last": array_text(item.last for item in series),
+            "ends": array_text(item.ends for item in series),
+            "new": array_text(item.new for item in series),
             "run_id": run_id,
+            "wanted": len(series),
         },
-    )
-    return {(row[0], _FRAMES[row[1]]) for row in rows}
+    ).one_or_none()
+    if short is None:  # as a rule all of them did
+        return {item.key for item in series}
+    return {
+        (key, _FRAMES[frame])
+        for key, frame in zip(short[1] or (), short[2] or (), strict=True)
+    }
 
 
 def add_counts(session: Session, extra: Sequence[tuple[SeriesKey, int, int]]) -> None:
@@ -97,9 +108,9 @@ def add_counts(session: Session, extra: Sequence[tuple[SeriesKey, int, int]]) ->
     session.execute(
         _CORRECT,
         {
-            "ids": [key[0] for key, _, _ in extra],
-            "frames": [key[1].value for key, _, _ in extra],
-            "bars": [bars for _, bars, _ in extra],
-            "revisions": [revisions for _, _, revisions in extra],
+            "ids": array_text(key[0] for key, _, _ in extra),
+            "frames": array_text(key[1].value for key, _, _ in extra),
+            "bars": array_text(bars for _, bars, _ in extra),
+            "revisions": array_text(revisions for _, _, revisions in extra),
         },
     )
