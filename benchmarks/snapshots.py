@@ -273,7 +273,8 @@ def _bars(
     volume = rows[:, 5] / 10.0**item.lot_decimals
     times = (rows[:, 0].astype(np.int64) * 1000).view("datetime64[us]")
     symbol = f"{item.base}/{item.quote}"
-    return CandleWindow(symbol, frame, times, *prices.T.copy(), volume)
+    open_, high, low, close = prices.T.copy()
+    return CandleWindow(symbol, frame, times, open_, high, low, close, volume)
 
 
 def _view(

@@ -1,0 +1,1 @@
+"""What calculate_indicators.py and analyze_market.py share."""
