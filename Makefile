@@ -59,6 +59,10 @@ CASES ?= 1000000
 fuzz: dev ## Damaged replies and files: CASES=1000000, or CASE=123 shown in full
 	@$(BIN)/python -m tests.fuzz $(if $(CASE),--case $(CASE),--cases $(CASES)) $(ARGS)
 
+.PHONY: soak
+soak: dev ## Every process through a simulated day: memory and open files
+	@$(BIN)/python -m tests.soak $(ARGS)
+
 .PHONY: lint
 lint: dev ## black, flake8, mypy, import contracts, generated documents
 	@$(BIN)/black --check --quiet . || { $(BIN)/black --check .; exit 1; }
@@ -81,6 +85,9 @@ bench: dev ## Measure storing, reading, scanning and indicators beside their lea
 	@$(BIN)/python -m benchmarks.steady
 	@$(BIN)/python -m benchmarks.scan
 	@$(BIN)/python -m benchmarks.indicators
+	@$(BIN)/python -m benchmarks.last_bar
+	@$(BIN)/python -m benchmarks.backfill
+	@$(BIN)/python -m benchmarks.snapshots
 	@$(BIN)/python -m benchmarks.snapshots
 
 .PHONY: lock
