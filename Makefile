@@ -88,7 +88,6 @@ bench: dev ## Measure storing, reading, scanning and indicators beside their lea
 	@$(BIN)/python -m benchmarks.last_bar
 	@$(BIN)/python -m benchmarks.backfill
 	@$(BIN)/python -m benchmarks.snapshots
-	@$(BIN)/python -m benchmarks.snapshots
 
 .PHONY: lock
 lock: dev ## Resolve requirements*.in into the pinned files
