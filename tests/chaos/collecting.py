@@ -22,8 +22,9 @@ from app.core.exceptions import AppError, RetryableError
 from app.core.failpoint_connections import ConnectionsInUse
 from app.core.logging import configure_logging
 from app.domain.process import ProcessName
+from app.processes import collector
 from app.processes.exchange_process import ExchangeProcess
-from app.processes.exclusive import ExclusiveWork
+from app.processes.lease_keeper import LeaseKeeper
 from tests.chaos.mutants.planting import plant
 from tests.chaos.shared_clock import SharedClock
 
@@ -38,6 +39,8 @@ def collect(talk: socket.socket, order: dict[str, Any]) -> int:
     configure_logging("WARNING", "console")
     # Else each coroutine run in the main thread installs a handler, which is dear.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Enough to see that checks do no harm; all of them would take half of a pass.
+    collector._CHECKS_PER_PASS = 3
     plant(order["mutant"])
     if not order["leased"]:
         _share_the_work()
@@ -65,9 +68,9 @@ def collect(talk: socket.socket, order: dict[str, Any]) -> int:
 
 def _share_the_work() -> None:
     """Let two write the same series at once, as a back-fill beside the collector."""
-    ExclusiveWork.hold = lambda self: True  # type: ignore[method-assign]
-    ExclusiveWork.fence = lambda self, session: None  # type: ignore[method-assign]
-    ExclusiveWork.release = lambda self: None  # type: ignore[method-assign]
+    LeaseKeeper.hold = lambda self: True  # type: ignore[method-assign]
+    LeaseKeeper.check = lambda self, session: None  # type: ignore[method-assign]
+    LeaseKeeper.close = lambda self: None  # type: ignore[method-assign]
 
 
 def _tick(process: ExchangeProcess, clock: SharedClock) -> dict[str, Any]:
@@ -81,4 +84,4 @@ def _tick(process: ExchangeProcess, clock: SharedClock) -> dict[str, Any]:
     except Exception as error:
         traceback.print_exc()
         return {"defect": f"{type(error).__name__}: {error}"[:600]}
-    return {}
+    return {"error": "stands by"} if process.is_standing_by else {}

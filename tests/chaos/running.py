@@ -76,9 +76,6 @@ class Run:
         else:
             outcomes = self._pass(step)
         self._note(step, outcomes)
-        if self._children[1] is not None:
-            # Whoever of the two holds the lease gives it back, or is replaced.
-            self._stop_all()
         # Only the troubles are over; the faults of the market last until the next step.
         self._look()
 
@@ -99,7 +96,11 @@ class Run:
             )
             for number, child in enumerate(children):
                 child.begin_pass("" if number else step.failpoints)
-            return [child.end_pass(self._meanwhile) for child in children]
+            outcomes = [child.end_pass(self._meanwhile) for child in children]
+        if self._children[1] is not None:
+            # Whoever of the two holds the lease gives it back, or is replaced.
+            self._stop_all()
+        return outcomes
 
     def _meanwhile(self) -> None:
         """While the first collector is stopped, another one has its turn."""
