@@ -14,6 +14,10 @@ from app.exchange import numbers
 _NONE = (ValueError, TypeError, LookupError, OverflowError)
 
 
+# Decimal places no venue has; a price of 1e-64 is none.
+_MOST_PLACES = 64
+
+
 class StrictNumbers:
     """Overrides of static methods of the ccxt base class, by its own names."""
 
@@ -55,3 +59,18 @@ class StrictNumbers:
             if number is not None:
                 return number
         return default
+
+    def parse_precision(self, precision: Any) -> Any:
+        """As ccxt's, which writes that many zeros one by one, a billion if told so."""
+        _require_places(precision)
+        return super().parse_precision(precision)  # type: ignore[misc]
+
+    def integer_precision_to_amount(self, precision: Any) -> Any:
+        """As ccxt's, within the same bound."""
+        _require_places(precision)
+        return super().integer_precision_to_amount(precision)  # type: ignore[misc]
+
+
+def _require_places(precision: Any) -> None:
+    if precision is not None and abs(int(precision)) > _MOST_PLACES:
+        raise ValueError(f"{precision!r:.40} decimal places are no precision")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -113,3 +114,20 @@ async def test_a_page_of_more_items_than_any_venue_sends_is_not_read() -> None:
         ):
             with pytest.raises(CorruptReply, match="10001 items"):
                 await ask
+
+
+@pytest.mark.parametrize("places", [3_600_000_008, -3_600_000_008])
+async def test_billions_of_decimal_places_cost_no_time(places: int) -> None:
+    damaged = symbol_entry("ETH", quotePrecision=places, baseAssetPrecision=places)
+    async with opened(max_attempts=1) as (fake, exchange):
+        fake.always["exchangeInfo"] = body({"symbols": [symbol_entry("BTC"), damaged]})
+        async with asyncio.timeout(20):
+            markets = await exchange.fetch_markets()
+    assert "BTC/USDT" in markets
+
+
+def test_a_file_cut_within_its_header_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "BTCUSDT-1m-2020-01.csv"
+    path.write_text("open_time,open,high,low,close,volume,clo")
+    chunks = list(read_bars(BarFile(path, "BTC/USDT", Timeframe.M1), START))
+    assert sum(map(len, chunks)) == 0

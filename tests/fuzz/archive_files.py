@@ -149,7 +149,7 @@ def _trades(lines: list[str], chunks: Sequence[TradeChunk]) -> Iterator[str]:
         yield f"{sent} lines were written, {accounted} are accounted for"
     for chunk in chunks:
         for key, price, amount, at, _ in chunk.trades.tolist():
-            if (key, price, amount, at) not in said:
+            if (float(key), price, amount, at) not in said:
                 yield f"trade {key, price, amount, at} is not in the file"
             if not (0 < price < math.inf and 0 < amount < math.inf):
                 yield f"impossible trade {key, price, amount, at}"

@@ -14,14 +14,14 @@ from tests.fuzz.mutate_json import change
 from tests.fuzz.venue import Reply
 
 _WEIGHTS = {
-    Kind.CANDLES: 46,
+    Kind.CANDLES: 42,
     Kind.TRADES: 18,
-    Kind.BOOK: 14,
+    Kind.BOOK: 16,
     Kind.TICKERS: 10,
     Kind.FUNDING: 6,
     Kind.TIME: 4,
     Kind.MARKETS: 2,
-    Kind.BAR_FILE: 3,
+    Kind.BAR_FILE: 2,
     Kind.TRADE_FILE: 1,
 }
 _FILES = (Kind.BAR_FILE, Kind.TRADE_FILE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -27,15 +28,20 @@ _POISON: tuple[Any, ...] = (
 )
 
 
+def _poison(rng: Random) -> Any:
+    """A value of its own: the document around it may be changed further."""
+    return deepcopy(rng.choice(_POISON))
+
+
 def _tweak(value: Any, rng: Random) -> Any:
     """Something near the value: another unit, type, sign or size."""
     if isinstance(value, bool) or value is None:
-        return rng.choice(_POISON)
+        return _poison(rng)
     if isinstance(value, str):
         return rng.choice(_TEXT_TWEAKS)(value)
     if isinstance(value, int | float):
         return rng.choice(_NUMBER_TWEAKS)(value)
-    return rng.choice(_POISON)
+    return _poison(rng)
 
 
 _TEXT_TWEAKS: tuple[Callable[[str], Any], ...] = (
@@ -99,13 +105,13 @@ def _written(document: Any, is_ascii: bool) -> bytes:
 def _change_once(document: Any, rng: Random, raw: list[str]) -> Any:
     parent, key = _pick(document, rng)
     if parent is None:
-        return rng.choice(_POISON)
+        return _poison(rng)
     value = parent[key]
     match rng.randrange(12):
         case 0 | 1 | 2:
             parent[key] = _tweak(value, rng)
         case 3 | 4:
-            parent[key] = rng.choice(_POISON)
+            parent[key] = _poison(rng)
         case 5:
             raw.append(rng.choice(_RAW_TOKENS))
             parent[key] = _RAW.format(len(raw) - 1)
@@ -149,7 +155,7 @@ def _change_rows(document: Any, rng: Random) -> Any:
             copy[at] = _tweak(copy[at], rng)
             rows.insert(rng.randrange(len(rows) + 1), copy)
         case 6:
-            rows.insert(rng.randrange(len(rows) + 1), rng.choice(_POISON))
+            rows.insert(rng.randrange(len(rows) + 1), _poison(rng))
         case 7:
             rows *= rng.choice((2, 3, 40))
         case 8 if isinstance(row, list):

@@ -19,7 +19,7 @@ from tests.fuzz.cases import Case, Cases
 from tests.fuzz.corpus import Kind, Subject, load_corpus, market_lists
 from tests.fuzz.judge_bars import Window, judge_bars, read_row
 from tests.fuzz.memory import HOSTILE
-from tests.fuzz.run import MOST_CPU_SECONDS, Tally, run_case, run_cases
+from tests.fuzz.run import MOST_CPU_SECONDS, Tally, run_case, run_cases, stoppable
 from tests.fuzz.venue import Bench, Reply, opened
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -104,7 +104,7 @@ _DOCUMENTS = st.recursive(
 
 @pytest.fixture(scope="module")
 def bench(subjects: list[Subject]) -> Iterator[tuple[asyncio.Runner, Bench]]:
-    with asyncio.Runner() as runner:
+    with stoppable(), asyncio.Runner() as runner:
         context = opened(market_lists(subjects))
         yield runner, runner.run(context.__aenter__())
         runner.run(context.__aexit__(None, None, None))

@@ -120,7 +120,8 @@ class _Reader:
             rules.append((RejectionRule.OUTSIDE_FILE_PERIOD, self._out(opens)))
             again = opens <= self._last_ms
             rules.append((RejectionRule.FILE_NOT_ASCENDING, again))
-        if block.is_cut and not promises_whole_lines(self._file.path):
+        is_cut = block.is_cut and not promises_whole_lines(self._file.path)
+        if is_cut and len(table):
             cut = np.zeros(len(table), dtype=bool)
             cut[-1] = True
             rules.append((RejectionRule.FILE_LINE_CUT, cut))
