@@ -42,6 +42,8 @@ def collect(talk: socket.socket, order: dict[str, Any]) -> int:
     # Enough to see that checks do no harm; all of them would take half of a pass.
     collector._CHECKS_PER_PASS = 3
     plant(order["mutant"])
+    os.environ["CHAOS_COLLECTOR"] = str(order["number"])
+    os.environ["CHAOS_FOLDER"] = str(Path(order["clock"]).parent)
     if not order["leased"]:
         _share_the_work()
     failpoints.arm(order["failpoints"])

@@ -70,7 +70,7 @@ class Run:
         self._market.set_faults([*self._plan.case.facts, *step.faults])
         if step.trouble is Trouble.SIGTERM_BLOCKED:
             self._stop_all()
-            order = self._order(lock_timeout_seconds=20.0)
+            order = self._order(0, lock_timeout_seconds=20.0)
             problem = terminate_while_blocked(self._bench, self._url, order)
             outcomes = [Outcome(defect=problem)]
         else:
@@ -191,7 +191,7 @@ class Run:
     def _child(self, number: int) -> Child:
         child = self._children[number]
         if child is None or child.wait(0.0) is not None:
-            child = Child(self._bench.zygote, self._order())
+            child = Child(self._bench.zygote, self._order(number))
             self._children[number] = child
         return child
 
@@ -206,7 +206,7 @@ class Run:
                 child.hang_up()
         self._children = [None, None]
 
-    def _order(self, **database: float) -> dict[str, Any]:
+    def _order(self, number: int, **database: float) -> dict[str, Any]:
         case = self._plan.case
         settings = settings_for(
             case, self._market.url, self._plan.page_limit, **database
@@ -220,6 +220,7 @@ class Run:
             "url": self._bench.proxy.url_for(self._url),
             "run_id": str(RUN_ID),
             "process": "collector",
+            "number": number,
             "leased": self._plan.leased,
             "seed": self._plan.seed,
             "runs": False,

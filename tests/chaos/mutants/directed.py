@@ -60,7 +60,7 @@ def cut_after_commits() -> Plan:
 def two_collectors() -> Plan:
     """Two of them at the same work at once, again and again."""
     start = _CASE.start
-    steps = (Step(start + _at(m), collectors=2) for m in (0, 1, 2, 5, 10, 11))
+    steps = (Step(start + _at(m), collectors=2) for m in (0, 2, 7))
     return replace(_plan(_CASE, *steps), leased=False)
 
 

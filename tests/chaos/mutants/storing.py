@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,12 +19,12 @@ from app.core.exceptions import DatabaseUnavailable
 from app.models import bar_merge, ingest
 from app.models.bar_copy import copy_bars
 from app.models.ingest import IngestResult, SeriesBars, store_bars
-from app.models.series_lock import SeriesKey
-from app.models.series_state import SeriesState, lock_states
+from app.models.series_state import SeriesState
 from app.services.collection import collector, ledger
+from app.services.collection.slices import SeriesSlice
 
-# Long enough for two writers to stand in each other's way.
-_BETWEEN_LOCKS_SECONDS = 0.015
+# How long a writer that has its first lock waits for the other one to have its own.
+_LONGEST_MEETING_SECONDS = 0.6
 
 
 def watermark_before_rows() -> None:
@@ -70,25 +70,41 @@ def known_at_overwritten() -> None:
 
 
 def unsorted_upsert() -> None:
-    """Each writer locks its series in an order of its own."""
+    """Each writer locks its series in an order of its own: here one from the end."""
+    advance = ledger.Ledger._advance_steady
+    due = [True]  # emptied once this process has waited
 
-    def lock(
-        session: Session, history_from: Mapping[SeriesKey, datetime], *more: Any
-    ) -> dict[SeriesKey, SeriesState]:
-        keys = sorted(history_from, key=lambda key: (key[0], key[1].value))
-        random.Random(os.getpid()).shuffle(keys)
+    def lock(self: Any, session: Session, slices: Sequence[SeriesSlice]) -> Any:
+        keys = sorted({(item.key[0], item.key[1].value) for item in slices})
+        me = os.environ["CHAOS_COLLECTOR"]
+        if me == "1":
+            keys.reverse()
         for number, frame in keys:
             session.execute(
                 sa.text(
                     "SELECT 1 FROM series_cursors WHERE cryptocurrency_id = :number"
                     " AND timeframe = CAST(:frame AS timeframe) FOR UPDATE"
                 ),
-                {"number": number, "frame": frame.value},
+                {"number": number, "frame": frame},
             )
-            time.sleep(_BETWEEN_LOCKS_SECONDS)
-        return lock_states(session, history_from, *more)
+            if due and len(keys) > 1:
+                _wait_for_the_other(me)
+                due.clear()
+        return advance(self, session, slices)
 
-    ledger.lock_states = lock  # type: ignore[assignment]
+    ledger.Ledger._advance_steady = lock  # type: ignore[method-assign]
+
+
+def _wait_for_the_other(me: str) -> None:
+    """Return when both writers hold a lock, or when the other does not come."""
+    folder = Path(os.environ["CHAOS_FOLDER"])
+    mine, other = folder / f"holds-{me}", folder / f"holds-{1 - int(me)}"
+    mine.touch()
+    deadline = time.monotonic() + _LONGEST_MEETING_SECONDS
+    while not other.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.02)  # until the other one has seen it, too
+    mine.unlink()
 
 
 def blind_retry() -> None:
