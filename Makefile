@@ -43,7 +43,7 @@ status: install ## Show processes, tables, decisions and trades once
 
 .PHONY: test
 test: dev ## Run the tests (ARGS="-k name")
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 SEEDS ?= 200
 .PHONY: chaos

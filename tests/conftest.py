@@ -17,3 +17,8 @@ def shared_data() -> Path:
     if not _SHARED_DATA.is_dir():
         pytest.skip("recorded market data is not on this machine")
     return _SHARED_DATA
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest tests begin first, so that no worker waits for one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
