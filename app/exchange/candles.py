@@ -20,10 +20,15 @@ _COLUMNS = 6
 
 
 def build_page(
-    request: CandleRequest, rows: list[Any], server_now: datetime
+    request: CandleRequest,
+    rows: list[Any],
+    server_now: datetime,
+    replied_at: datetime | None = None,
 ) -> CandlePage:
     """Sort the rows of one reply into bars, refused rows, and rows left out.
 
+    `server_now` is the exchange's time when the request was sent, `replied_at` that
+    after the reply came (the same, if None): only what opens after it is impossible.
     Left out silently are bars before `request.since` (pages may overlap) and the bar
     that is not closed at `server_now`. Refused, with their raw text, are rows that no
     market can have produced. Works on columns: 1,000 rows take about a millisecond.
@@ -34,7 +39,8 @@ def build_page(
     since_ms = milliseconds_of(timeframe.ceil(request.since))
     stop_ms = milliseconds_of(timeframe.floor(server_now))
 
-    rules = broken_rules(table, timeframe, server_now)
+    judged_at = server_now if replied_at is None else replied_at
+    rules = broken_rules(table, timeframe, judged_at)
     rejected: list[RejectedItem] = []
     bad = np.zeros(len(table), dtype=bool)
     is_broken: _Bools = np.any([broken for _, broken in rules], axis=1)
@@ -43,7 +49,7 @@ def build_page(
             cells = table[index].tolist()
             rejected.append(
                 rejected_bar(
-                    request.symbol, timeframe, rule, raw[index], cells, server_now
+                    request.symbol, timeframe, rule, raw[index], cells, judged_at
                 )
             )
         bad |= broken
@@ -56,7 +62,7 @@ def build_page(
         cells = table[index].tolist()
         rule = RejectionRule.CONTRADICTS_LATER_ROW
         rejected.append(
-            rejected_bar(request.symbol, timeframe, rule, raw[index], cells, server_now)
+            rejected_bar(request.symbol, timeframe, rule, raw[index], cells, judged_at)
         )
     good = table[order[is_last]]
 

@@ -30,10 +30,7 @@ from app.exchange.corrupt_replies import RejectedReplies
 from app.exchange.history import walk_history
 from app.exchange.judging import find_objection
 from app.exchange.moments import EARLIEST_MS, milliseconds_of
-from app.exchange.normalise import (
-    funding_rate_from,
-    order_book_from,
-)
+from app.exchange.normalise import funding_rate_from, order_book_from
 from app.exchange.rate_limiter import RateLimiter
 from app.exchange.rejected import RejectedItem
 from app.exchange.replies import CandlePage, CandleRequest, TickerBatch, TradePage
@@ -207,7 +204,8 @@ class ExchangeService:
             timeframe,
         )
         request = CandleRequest(symbol, timeframe, since, limit)
-        return build_page(request, rows, self._server_clock.at(record.sent_monotonic))
+        sent_at = self._server_clock.at(record.sent_monotonic)
+        return build_page(request, rows, sent_at, self._server_clock.at())
 
     async def judge_candles(
         self, symbol: str, timeframe: Timeframe, rows: list[Any]
@@ -267,13 +265,13 @@ class ExchangeService:
     async def fetch_order_book(self, symbol: str, depth: int = 20) -> OrderBook:
         """The best `depth` levels of each side; BadData if the book is impossible."""
         await self.fetch_market(symbol)
-        now = await self._exchange_now()
+        await self._exchange_now()
         book, _ = await self._call(
             f"order book {symbol}",
             lambda: self._client.fetch_order_book(symbol, depth),
             symbol,
         )
-        return order_book_from(book, symbol, depth, now)
+        return order_book_from(book, symbol, depth, self._server_clock.at())
 
     async def fetch_trades(
         self, symbol: str, since: datetime | None = None, limit: int = 500
@@ -281,13 +279,14 @@ class ExchangeService:
         """Public trades, oldest first: the last `limit`, or the first since `since`."""
         await self.fetch_market(symbol)
         self._require("fetchTrades", "trades")
-        now = await self._exchange_now()
+        await self._exchange_now()
         since_ms = None if since is None else milliseconds_of(since)
         reply, record = await self._call(
             f"trades {symbol}",
             lambda: self._client.fetch_trades(symbol, since_ms, limit),
             symbol,
         )
+        now = self._server_clock.at()
         return trade_page(reply, symbol, since, limit, record.rejected, now)
 
     async def fetch_funding_rate(self, symbol: str) -> FundingRate | None:
@@ -297,11 +296,11 @@ class ExchangeService:
             return None
         if not self._client.market(symbol).get("swap"):
             return None
-        now = await self._exchange_now()
+        await self._exchange_now()
         reply, _ = await self._call(
             f"funding rate {symbol}", lambda: self._client.fetch_funding_rate(symbol)
         )
-        return funding_rate_from(reply, symbol, now)
+        return funding_rate_from(reply, symbol, self._server_clock.at())
 
     async def _fetch_page(self, request: CandleRequest) -> CandlePage:
         return await self.fetch_candles(
@@ -310,11 +309,14 @@ class ExchangeService:
 
     async def _ask_tickers(self) -> TickerBatch:
         self._require("fetchTickers", "tickers of all markets in one call")
-        now = await self._exchange_now()
+        await self._exchange_now()
 
         async def ask() -> TickerBatch:
             entries = (await self._client.fetch_tickers()).values()
             listed = self._market_list.markets
+            # Read after the reply: a slow one rightly tells of a later time than
+            # that of its asking.
+            now = self._server_clock.at()
             batch = ticker_batch(entries, listed, current_record().rejected, now)
             if not batch.tickers and not batch.rejected:
                 raise CorruptReply(

@@ -58,4 +58,9 @@ def _judged_later(request: CandleRequest, rows: list[Any], now: datetime) -> Can
 
 
 def _use(reader: Reader) -> None:
-    service.build_page = reader  # type: ignore[attr-defined]
+    def build(
+        request: CandleRequest, rows: list[Any], sent_at: datetime, _: datetime | None
+    ) -> CandlePage:
+        return reader(request, rows, sent_at)
+
+    service.build_page = build  # type: ignore[attr-defined]
