@@ -17,6 +17,7 @@ from app.cli.options import (
     RecordingOption,
     choose_recording,
     override,
+    require_positive,
 )
 from app.cli.quality_commands import add_quality_commands
 from app.core.exceptions import AppError, ExitCode
@@ -41,11 +42,17 @@ def up(
     ] = None,
     speed: Annotated[
         Optional[float],
-        typer.Option(help="Virtual seconds per real second of the replay market."),
+        typer.Option(
+            help="Virtual seconds per real second of the replay market.",
+            callback=require_positive,
+        ),
     ] = None,
     seconds: Annotated[
         Optional[float],
-        typer.Option(help="Stop by itself after this many real seconds."),
+        typer.Option(
+            help="Stop by itself after this many real seconds.",
+            callback=require_positive,
+        ),
     ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Print a line now and then; no screen.")
@@ -82,10 +89,10 @@ def replay_market(
     """Serve the replay market: an exchange with simulated or recorded prices."""
     from app.bootstrap import serve_replay_market
 
+    choose_recording(recording)
     override("CRYPTO_BOT__EXCHANGE__ID", "replay")
     override("CRYPTO_BOT__REPLAY__HOST", host)
     override("CRYPTO_BOT__REPLAY__PORT", port)
-    override("CRYPTO_BOT__REPLAY__RECORDING", recording and recording.resolve())
     serve_replay_market(config)
 
 

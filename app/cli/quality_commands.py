@@ -55,6 +55,7 @@ def show_quarantined(
     """Show one refused item: raw text, rule and figures."""
     from app.cli.quarantine import show_item
 
+    _require_ids([id])
     choose_recording(recording)
     show_item(config, id, json)
 
@@ -76,8 +77,17 @@ def retry_quarantined(
 
     if bool(ids) == all:
         raise typer.BadParameter("name the items by their ids, or say --all")
+    _require_ids(ids or [])
     choose_recording(recording)
     raise typer.Exit(retry_items(config, ids or None, json))
+
+
+def _require_ids(ids: list[str]) -> None:
+    """Every item's id begins with an empty one."""
+    if any(not id.strip() for id in ids):
+        raise typer.BadParameter(
+            "give the id of the item, or how it begins: `crypto-bot quarantine list`"
+        )
 
 
 def check(

@@ -82,6 +82,8 @@ def test_the_list_is_a_table_for_people(
         (["quarantine", "list", "--limit", "0"], "limit"),
         (["quarantine", "retry"], "--all"),
         (["quarantine", "retry", "abc", "--all"], "--all"),
+        (["quarantine", "retry", "abc", ""], "give the id"),
+        (["quarantine", "show", ""], "give the id"),
         (["check", "--timeframe", "7m"], "7m"),
         (["check", "--since", "31.12.2024"], "ISO 8601"),
     ],

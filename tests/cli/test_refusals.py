@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url, text
+from typer.testing import CliRunner
 
+from app.cli.main import cli
 from app.core.database import Database
 from tests.cli.commands import CANARY, Commands, assert_refused
 
@@ -131,6 +133,22 @@ def test_an_unusable_recording(
     _write(folder, files)
     outcome = commands.crypto_bot("replay-market", "--recording", str(folder))
     assert_refused(outcome, 78, str(folder), phrase)
+
+
+@pytest.mark.parametrize("command", ["up", "status", "coverage", "database-url"])
+def test_a_recording_that_is_not_there(commands: Commands, command: str) -> None:
+    outcome = commands.crypto_bot(command, "--recording", "nowhere")
+    assert_refused(outcome, 78, "--recording: nowhere is not a folder")
+    # Told before anything is started.
+    assert not list(commands.folder.glob("state"))
+
+
+@pytest.mark.parametrize("option", ["--seconds", "--speed"])
+@pytest.mark.parametrize("value", ["-5", "0", "nan", "inf"])
+def test_up_takes_positive_numbers_only(option: str, value: str) -> None:
+    outcome = CliRunner().invoke(cli, ["up", option, value], env={"COLUMNS": "200"})
+    assert outcome.exit_code == 2
+    assert f"'{option}': must be a finite number above 0, got {value}" in outcome.output
 
 
 def test_up_says_what_a_child_gave_up_for(commands: Commands) -> None:
