@@ -48,6 +48,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--html", type=Path, help="write the interactive chart here")
     parser.add_argument("--png", type=Path, help="write the picture here")
     arguments = parser.parse_args(argv)
+    refusal = _refuse_targets(arguments)
+    if refusal is not None:
+        print(f"analyze_market: {refusal}", file=sys.stderr)
+        return int(ExitCode.USAGE)
     try:
         service = (
             indicator_service(arguments)
@@ -73,6 +77,21 @@ def main(argv: list[str] | None = None) -> int:
         print(f"analyze_market: {error.filename}: {reason}", file=sys.stderr)
         return int(ExitCode.USAGE)
     return ExitCode.OK
+
+
+def _refuse_targets(arguments: argparse.Namespace) -> str | None:
+    """Why a chart could not be written, told before any work is done for it."""
+    for option, suffix in (("html", ".html"), ("png", ".png")):
+        target: Path | None = getattr(arguments, option)
+        if target is None:
+            continue
+        if target.suffix.lower() != suffix:
+            return f"--{option} {target}: the name must end with {suffix}"
+        if target.is_dir():
+            return f"--{option} {target}: is a folder, not a file"
+        if not target.parent.is_dir():
+            return f"--{option} {target}: there is no folder {target.parent}"
+    return None
 
 
 def _draw(arguments: argparse.Namespace, picture: MarketPicture) -> None:

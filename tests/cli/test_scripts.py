@@ -126,6 +126,22 @@ def test_stored_verdicts_are_listed_and_chosen(
     assert "BTC" not in commands.script(LIST, "--rejected").out
 
 
+@pytest.mark.parametrize(
+    ("words", "phrase"),
+    [
+        (("--png", "x.txt"), "--png x.txt: the name must end with .png"),
+        (("--html", "nowhere/x.html"), "there is no folder nowhere"),
+    ],
+)
+def test_a_chart_that_cannot_be_written_is_refused_first(
+    commands: Commands, words: tuple[str, ...], phrase: str
+) -> None:
+    # There is no such file of bars either: nobody got so far as to look.
+    outcome = commands.script("analyze_market", "--csv", "none.csv", *words)
+    assert_refused(outcome, 2, phrase)
+    assert outcome.err.count("\n") == 1 and not outcome.out
+
+
 def _membership(
     market: Cryptocurrency, reasons: list[RejectionReason], run_id: UUID
 ) -> UniverseMembership:
