@@ -208,6 +208,19 @@ def test_what_is_not_settled_is_refused(database: Database) -> None:
         read_as_of(session, T0 + SECOND, 1, Timeframe.M1, T0, T0 + HOUR)
 
 
+@pytest.mark.parametrize("instant", ["NULL", "(SELECT NULL::timestamptz)"])
+def test_nothing_was_known_at_null_is_an_error_and_no_empty_answer(
+    database: Database, instant: str
+) -> None:
+    with database.session_scope() as session:
+        store_bars(session, [make_bars(1, 3)], T0)
+        publish_horizon(session, T0)
+    with database.engine.connect() as connection:
+        with pytest.raises(sa.exc.DBAPIError, match="known at NULL") as raised:
+            connection.execute(sa.text(f"SELECT * FROM market_data_as_of({instant})"))
+    assert getattr(raised.value.orig, "pgcode", None) == "22004"
+
+
 def test_a_days_plan_looks_at_one_month_through_its_key(database: Database) -> None:
     with database.session_scope() as session:
         for months in range(4):
