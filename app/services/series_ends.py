@@ -8,11 +8,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.domain.gap import GapReason
+from app.domain.gap import GapReason, GapStatus
 from app.domain.slots import SlotRun
-from app.models import SeriesCursor
+from app.models import MarketDataGap, SeriesCursor
 from app.models.series_lock import lock_cursors
-from app.services.collection.gaps import Evidence, GapBook
+from app.services.collection.gaps import CONFIRMATIONS_NEEDED, Evidence, GapBook
+from app.services.collection.halts import find_halts, split_by_halts
 
 
 def close_series(
@@ -25,8 +26,10 @@ def close_series(
     """Expect no bar of these markets after `now`; how many series ended.
 
     A series ends with the slot in which the market was found gone. Slots before that
-    which nobody has answered for go to the gap ledger as not listed, to be repaired
-    should an archive have them: no slot stays pending for ever. Stored bars stay.
+    which nobody has answered for are absent for good, as nobody is left to ask: those
+    of a known halt for maintenance, the others for a reason unknown, since they opened
+    before the market was found gone. A bar that comes all the same, from an archive,
+    fills its slot. Stored bars stay.
     """
     ended = [
         cursor
@@ -36,7 +39,12 @@ def close_series(
     book = GapBook(session, run_id, now)
     for cursor in ended:
         end = max(cursor.watermark_at, cursor.timeframe.ceil(now))
-        _leave_out(book, cursor, end)
+        run = SlotRun(cursor.watermark_at, end, is_filled=False)
+        if run.ends_at > run.starts_at:
+            halts = find_halts(session, cursor.cryptocurrency_id)
+            for part, why in split_by_halts(cursor.timeframe, run, halts):
+                book.give_up((cursor.cryptocurrency_id, cursor.timeframe), part, why)
+        _account_until(cursor, end)
         cursor.closed_at, cursor.close_reason = end, reason
         cursor.run_id = run_id
     return len(ended)
@@ -48,7 +56,8 @@ def reopen_series(
     """Expect bars of these markets again; how many series go on.
 
     The slots since they ended go to the gap ledger as not listed: the market may have
-    come back before we saw it, so they are asked for like any other gap.
+    come back before we saw it, so they are asked for like any other gap. So are those
+    that were given up at the end without three answers.
     """
     going_on = [
         cursor
@@ -57,7 +66,9 @@ def reopen_series(
     ]
     book = GapBook(session, run_id, now)
     for cursor in going_on:
-        _leave_out(book, cursor, max(cursor.watermark_at, cursor.timeframe.floor(now)))
+        _ask_again(session, cursor)
+        until = max(cursor.watermark_at, cursor.timeframe.floor(now))
+        _leave_out(book, cursor, until)
         cursor.closed_at = cursor.close_reason = None
         cursor.run_id = run_id
     return len(going_on)
@@ -73,6 +84,16 @@ def _lock(
     return list(lock_cursors(session, history, run_id).values())
 
 
+def _ask_again(session: Session, cursor: SeriesCursor) -> None:
+    gaps = MarketDataGap.get_for_series(
+        session, cursor.cryptocurrency_id, cursor.timeframe
+    )
+    for gap in gaps:
+        is_given_up = gap.confirmations < CONFIRMATIONS_NEEDED
+        if gap.status is GapStatus.CONFIRMED_ABSENT and is_given_up:
+            gap.status, gap.resolved_at = GapStatus.OPEN, None
+
+
 def _leave_out(book: GapBook, cursor: SeriesCursor, until: datetime) -> None:
     start = cursor.watermark_at
     if until > start:
@@ -80,5 +101,9 @@ def _leave_out(book: GapBook, cursor: SeriesCursor, until: datetime) -> None:
         nothing = Evidence(start, start)
         run = SlotRun(start, until, is_filled=False)
         book.open(key, run, GapReason.NOT_LISTED, nothing)
-        cursor.watermark_at = until
+    _account_until(cursor, until)
+
+
+def _account_until(cursor: SeriesCursor, until: datetime) -> None:
+    cursor.watermark_at = until
     cursor.pending_reason = cursor.pending_since = None

@@ -10,13 +10,38 @@ from hypothesis import strategies as st
 
 from app.core.database import Database
 from app.domain.gap import GapReason, GapStatus
+from app.domain.market_event import MarketEventKind
 from app.domain.timeframe import Timeframe
-from app.models import MarketDataGap
+from app.models import MarketDataGap, MarketEvent
 from app.services.coverage import read_coverage
 from app.services.coverage_check import verify_coverage
 from app.services.series_ends import close_series, reopen_series
 from tests.services.series import LedgerSeries
 from tests.services.world import at
+
+ABSENT = GapStatus.CONFIRMED_ABSENT
+
+
+def tell(series: LedgerSeries, kind: MarketEventKind, minute: float) -> None:
+    """The market's event, known at `minute`."""
+    series.session.add(
+        MarketEvent(
+            exchange="replay",
+            cryptocurrency_id=series.key,
+            kind=kind,
+            known_at=at(minute),
+            run_id=series.cursor.run_id,
+        )
+    )
+    series.session.flush()
+
+
+def told(series: LedgerSeries) -> list[tuple[int, int, GapReason, GapStatus]]:
+    """Each gap: its minutes, reason and status."""
+    return [
+        (*span, gap.reason, gap.status)
+        for span, gap in zip(series.spans(), series.gaps(), strict=True)
+    ]
 
 
 def test_what_nobody_answered_for_is_a_gap_and_nothing_stays_pending(
@@ -35,9 +60,64 @@ def test_what_nobody_answered_for_is_a_gap_and_nothing_stays_pending(
             "delisted",
         )
         (gap,) = MarketDataGap.get_for_series(session, series.key, Timeframe.M1)
-        assert (gap.reason, gap.status) == (GapReason.NOT_LISTED, GapStatus.OPEN)
+        assert (gap.reason, gap.status) == (GapReason.UNKNOWN, ABSENT)
+        assert gap.resolved_at == at(14.5)
         assert close_series(session, [series.key], "delisted", at(99), run) == 0
         assert verify_coverage(session) == []
+
+
+def test_the_slots_of_a_known_halt_are_maintenance_at_the_end(
+    database: Database,
+) -> None:
+    with database.session_scope() as session:
+        series = LedgerSeries(session)
+        series.answer(0, 10, 10)
+        tell(series, MarketEventKind.HALTED, 11.5)
+        tell(series, MarketEventKind.RESUMED, 13.5)
+        tell(series, MarketEventKind.HALTED, 16)
+        tell(series, MarketEventKind.DELISTED, 20.5)
+        close_series(session, [series.key], "delisted", at(20.5), series.cursor.run_id)
+        session.flush()
+        assert told(series) == [
+            (10, 12, GapReason.UNKNOWN, ABSENT),
+            (12, 14, GapReason.MAINTENANCE, ABSENT),
+            (14, 16, GapReason.UNKNOWN, ABSENT),
+            (16, 21, GapReason.MAINTENANCE, ABSENT),
+        ]
+        series.check_cover()
+        assert verify_coverage(session) == []
+
+
+def test_a_confirmed_absence_during_a_halt_is_maintenance(database: Database) -> None:
+    with database.session_scope() as session:
+        series = LedgerSeries(session)
+        series.answer(0, 10, 10)
+        tell(series, MarketEventKind.HALTED, 9.5)
+        tell(series, MarketEventKind.RESUMED, 19.5)
+        for now in (40, 110, 180):
+            series.answer(9, 40, now, without=[*range(10, 20), 30])
+        assert told(series) == [
+            (10, 20, GapReason.MAINTENANCE, ABSENT),
+            (30, 31, GapReason.UNKNOWN, ABSENT),
+        ]
+
+
+def test_what_was_given_up_is_asked_for_once_the_market_is_back(
+    database: Database,
+) -> None:
+    with database.session_scope() as session:
+        series = LedgerSeries(session)
+        series.answer(0, 10, 10)
+        run = series.cursor.run_id
+        close_series(session, [series.key], "delisted", at(12), run)
+        session.flush()
+        reopen_series(session, [series.key], at(30.5), run)
+        session.flush()
+        assert told(series) == [
+            (10, 12, GapReason.UNKNOWN, GapStatus.OPEN),
+            (12, 30, GapReason.NOT_LISTED, GapStatus.OPEN),
+        ]
+        series.check_cover()
 
 
 def test_bars_that_come_after_the_end_fill_its_gap(database: Database) -> None:

@@ -19,6 +19,7 @@ from app.models import MarketDataGap, QuarantinedRow, SeriesCursor
 from app.models.series_lock import SeriesKey
 from app.services.backfill.report import SeriesReport
 from app.services.backfill.stretches import Known
+from app.services.collection.gaps import CONFIRMATIONS_NEEDED
 from app.services.collection.ledger import Ledger, StoredSlices
 from app.services.collection.slices import SeriesSlice
 
@@ -104,6 +105,8 @@ class SliceStore:
                     (gap.starts_at, gap.ends_at)
                     for gap in gaps
                     if gap.status in _UNRESOLVED
+                    # Given up with a delisted market, which an archive may yet have.
+                    or gap.confirmations < CONFIRMATIONS_NEEDED
                 ),
             )
 

@@ -109,6 +109,19 @@ class GapBook:
             last_answer_at=self.now if answers else None,
         )
 
+    def give_up(self, key: SeriesKey, run: SlotRun, reason: GapReason) -> None:
+        """Record missing slots for which nobody can be asked: absent, unconfirmed."""
+        gap = self._add(
+            key,
+            run.starts_at,
+            run.ends_at,
+            GapStatus.CONFIRMED_ABSENT,
+            reason,
+            detected_at=self.now,
+            resolved_at=self.now,
+        )
+        self.gap_slots += gap.slots
+
     def note_late(
         self, key: SeriesKey, run: SlotRun, reason: GapReason, since: datetime
     ) -> None:
