@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import sqlalchemy as sa
 
 from app.core.database import Database
-from tests.cli.commands import Commands
+from tests.cli.commands import Commands, assert_refused
 from tests.models.factories import add_run
 from tests.services.series import LedgerSeries
 from tests.services.test_market_events import TEN, refresh
@@ -30,6 +31,39 @@ def test_every_slot_is_shown(
         assert words in shown.out
     totals = commands.crypto_bot("coverage", "--totals", DATABASE_URL=database_url)
     assert "BTC/USDT" not in totals.out and "100.000 %" in totals.out
+
+
+@pytest.mark.parametrize(
+    ("words", "phrase"),
+    [
+        (("coverage", "--symbol", "BTC/USD"), "'BTC/USD' is among the 2"),
+        (("events", "--symbol", "BTC/USD"), "nearest: BTC/USDT"),
+        (("check", "--symbol", "btc/usdt"), "nearest: BTC/USDT"),
+        (("coverage", "--exchange", "nope"), "'nope' is stored; there is replay"),
+        (("events", "--exchange", "nope"), "'nope' is stored; there is replay"),
+    ],
+)
+def test_an_unknown_name_is_no_empty_answer(
+    commands: Commands,
+    database: Database,
+    database_url: str,
+    words: tuple[str, ...],
+    phrase: str,
+) -> None:
+    fill(database)
+    told = commands.crypto_bot(*words, "--json", DATABASE_URL=database_url)
+    assert_refused(told, 2, phrase)
+    assert not told.out
+
+
+def test_where_no_process_ran_the_replay_market_is_as_late_as_its_data(
+    commands: Commands, database: Database, database_url: str
+) -> None:
+    fill(database)
+    told = commands.crypto_bot("coverage", "--json", DATABASE_URL=database_url)
+    document = json.loads(told.out)
+    assert document["now"] == at(60).isoformat()
+    assert document["total"]["pending"] == 30  # of the series that ends earlier
 
 
 def test_events_are_listed_and_a_refused_list_is_accepted(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -34,7 +34,8 @@ MOST_REFUSED = 1_000
 class BarFile:
     """A file of one series; `symbol` is the unified one, for messages.
 
-    Bars outside [starts_at, ends_at), where given, do not belong into it.
+    Bars outside [starts_at, ends_at), where given, do not belong into it. `clock` says
+    by whose time bars are closed.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class BarFile:
     timeframe: Timeframe
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    clock: str = "the exchange's clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,14 @@ class RefusedBar:
 
     item: RejectedItem
     open_at: datetime | None
+
+
+class TooManyRefused(BadData):
+    """A file refused as a whole; `refused` has its first 1,000 impossible rows."""
+
+    def __init__(self, message: str, refused: Sequence[RefusedBar]) -> None:
+        super().__init__(message)
+        self.refused = tuple(refused)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +83,10 @@ def read_bars(
 ) -> Iterator[BarChunk]:
     """The bars of `file` that are closed at `server_now`, chunk by chunk.
 
-    Raises BadData, naming the file, where it is broken, has other columns, does not
-    ascend or holds over 1,000 impossible rows. What was yielded before is sound, but
-    whoever stores a file whole or not at all collects the chunks first.
+    Raises BadData, naming the file, where it is broken, has other columns or does not
+    ascend; TooManyRefused where it holds over 1,000 impossible rows. What was yielded
+    before is sound, but whoever stores a file whole or not at all collects the chunks
+    first.
     """
     reader = _Reader(file, server_now)
     try:
@@ -85,6 +96,8 @@ def read_bars(
     except BadData as error:
         if file.path.name in str(error):
             raise
+        if isinstance(error, TooManyRefused):
+            raise TooManyRefused(f"{file.path.name}: {error}", error.refused) from error
         raise BadData(f"{file.path.name}: {error}") from error
 
 
@@ -98,7 +111,7 @@ class _Reader:
         self._layout: CsvLayout | None = None
         self._units: int | None = None
         self._last_ms = -1
-        self._refused = 0
+        self._refused: list[RefusedBar] = []
 
     def read(self, block: Block) -> BarChunk:
         """The bars of the next block."""
@@ -135,15 +148,18 @@ class _Reader:
         bad = np.zeros(len(table), dtype=bool)
         found: list[tuple[int, RejectionRule]] = []
         for rule, broken in rules:
-            fresh = np.flatnonzero(broken & ~bad)
-            self._count(len(fresh), rule)
-            found += [(index, rule) for index in fresh.tolist()]
+            found += [(n, rule) for n in np.flatnonzero(broken & ~bad).tolist()]
             bad |= broken
+        found.sort()
+        room = MOST_REFUSED - len(self._refused)
         lines = block.lines() if found else []
         refused = [
             self._refuse(rule, lines[index], table[index].tolist())
-            for index, rule in sorted(found)
+            for index, rule in found[: room + 1]
         ]
+        if len(refused) > room:
+            raise self._too_many(refused[-1], [*self._refused, *refused[:-1]])
+        self._refused += refused
         return bad, refused
 
     def _out(self, opens: npt.NDArray[np.float64]) -> Bools:
@@ -154,13 +170,15 @@ class _Reader:
             out |= opens >= milliseconds_of(file.ends_at)
         return out
 
-    def _count(self, refused: int, rule: RejectionRule) -> None:
-        self._refused += refused
-        if self._refused > MOST_REFUSED:
-            raise BadData(
-                f"over {MOST_REFUSED} rows are impossible (the last: {rule.sentence}); "
-                "the file is refused as a whole"
-            )
+    def _too_many(self, last: RefusedBar, kept: list[RefusedBar]) -> TooManyRefused:
+        opened = last.item.occurred_at
+        when = "no time" if opened is None else opened.isoformat()
+        return TooManyRefused(
+            f"over {MOST_REFUSED} rows are impossible (the last, of {when}: "
+            f"{last.item.reason}; {self._file.clock} says "
+            f"{self._server_now.isoformat()}); the file is refused as a whole",
+            kept,
+        )
 
     def _refuse(
         self, rule: RejectionRule, line: bytes, cells: list[float]

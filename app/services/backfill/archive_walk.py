@@ -10,8 +10,10 @@ import structlog
 
 from app.core.exceptions import BadData
 from app.domain.timeframe import Timeframe
+from app.exchange.archives.bar_file import TooManyRefused
 from app.exchange.archives.layout import ArchiveFile, day_files, month_file
 from app.exchange.archives.source import ArchiveSource
+from app.exchange.rejected import RejectedItem
 from app.services.backfill.loading import LoadedBars, load_archive
 from app.services.backfill.stretches import Range, Stretch
 
@@ -43,6 +45,7 @@ class ArchiveWalk:
     server_now: datetime
     files_read: int = 0
     refused: list[str] = field(default_factory=list)
+    _rows: list[RejectedItem] = field(default_factory=list)
 
     async def pieces(self, stretch: Stretch) -> AsyncIterator[LoadedBars | LeftOver]:
         """What is had and what is left, without a hole, in the stretch's order."""
@@ -54,6 +57,11 @@ class ArchiveWalk:
             file = month_file(self.exchange_symbol, month, self.timeframe)
             async for piece in self._month(file, within, stretch.goes_back):
                 yield piece
+
+    def take_rows(self) -> list[RejectedItem]:
+        """Impossible rows of files refused as a whole, since the last time."""
+        rows, self._rows = self._rows, []
+        return rows
 
     async def _month(
         self, file: ArchiveFile, within: Range, goes_back: bool
@@ -99,6 +107,8 @@ class ArchiveWalk:
             loaded = load_archive(path, file, self.symbol, within, self.server_now)
         except BadData as error:
             self.refused.append(str(error))
+            if isinstance(error, TooManyRefused):
+                self._rows += [refused.item for refused in error.refused]
             log.warning("archive_refused", file=file.name, error=str(error))
             return None
         self.files_read += 1

@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.exchange.archives.bar_file import BarFile, RefusedBar, read_bars
+from app.core.exceptions import BadData
+from app.core.market_identity import REPLAY
+from app.exchange.archives.bar_file import (
+    BarFile,
+    RefusedBar,
+    TooManyRefused,
+    read_bars,
+)
 from app.models.bars import BAR_DTYPE, from_microseconds, to_microseconds
 from app.services.backfill.loading import LoadedBars, bars_of
 from app.services.backfill.report import SeriesReport
@@ -38,17 +45,36 @@ class RecordedRun:
     _reached: datetime | None = None
 
     async def fill(self) -> None:
-        """Store the whole file; raises BadData where it is refused."""
+        """Store the whole file; raises BadData where it is refused.
+
+        Impossible rows are kept in quarantine also of a file with too many of them.
+        """
+        try:
+            await self._read()
+        except TooManyRefused as error:
+            items = [refused.item for refused in error.refused]
+            await self.store.store([], items, self.report)
+            raise
+        await self._flush()
+        self.report.files_read += 1
+
+    async def _read(self) -> None:
         job = self.job
         bounds = [to_microseconds(job.since), to_microseconds(job.until)]
-        source = BarFile(self.path, job.symbol, job.timeframe)
+        is_replay = self.store.exchange == REPLAY
+        clock = "the replay market's clock" if is_replay else "this machine's clock"
+        source = BarFile(self.path, job.symbol, job.timeframe, clock=clock)
+        is_empty = True
         for chunk in read_bars(source, self.server_now):
+            is_empty = False
             bars = bars_of([chunk])
             first, last = np.searchsorted(bars["open_at"], bounds)
             self._bars.append(bars[first:last])
             self._refused += chunk.refused
             if sum(map(len, self._bars)) >= BARS_PER_TRANSACTION:
                 await self._flush()
+        if is_empty:
+            raise BadData(f"{self.path.name} is empty: not even a header is in it")
         await self._flush()
         self.report.files_read += 1
 

@@ -77,6 +77,8 @@ class SeriesRun:
                 await self._store_loaded(stretch)
         await self._store_loaded(stretch)
         await self._ask_exchange(stretch)
+        if rows := self.archives.take_rows():
+            await self.store.store([], rows, self.report)
 
     def _leave(self, piece: LeftOver) -> None:
         """Join `piece` with those left just before it, on whichever side they are."""

@@ -42,7 +42,7 @@ class SliceStore:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._exchange = exchange
+        self.exchange = exchange
         self._run_id = run_id
         self._ledger = ledger
 
@@ -79,7 +79,7 @@ class SliceStore:
 
     def _quarantined(self, item: RejectedItem, now: datetime) -> QuarantinedRow:
         return QuarantinedRow(
-            exchange=self._exchange,
+            exchange=self.exchange,
             symbol=item.symbol,
             timeframe=item.timeframe,
             what=item.what,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import func, select
 
 from app.core.database import Database
 from app.core.exceptions import ExchangeUnavailable
@@ -17,8 +18,10 @@ from app.domain.gap import GapStatus
 from app.domain.timeframe import Timeframe
 from app.exchange.archives.download import UrlArchives
 from app.exchange.archives.layout import ArchivePeriod, month_file
+from app.models import QuarantinedRow
 from app.services.backfill import exchange_walk, series_run
 from app.services.backfill.report import SeriesReport
+from app.services.backfill.service import BackfillService
 from tests.exchange.archives.archive_server import serving
 from tests.exchange.archives.packing import Row, pack_klines, write_checksum
 from tests.services.backfill.filling import NOW, Filling
@@ -240,3 +243,25 @@ def test_whatever_is_missing_where_every_slot_is_accounted_for(
     assert stored <= {row[0] for row in served}
     had = served if uses_exchange else [r for r in served if r[0].month in archived]
     assert stored == {row[0] for row in had}
+
+
+def test_a_recording_from_the_future_is_refused_by_name_and_kept_in_quarantine(
+    database: Database, tmp_path: Path
+) -> None:
+    filling = Filling(database)
+    opens = [NOW + timedelta(minutes=number) for number in range(-5, 1100)]
+    lines = [f"{at.isoformat()},10.5,12.25,9.75,11.0,3.5" for at in opens]
+    path = tmp_path / "BTCUSDT-1m.csv"
+    path.write_text("\n".join(["open_time,open,high,low,close,volume", *lines]) + "\n")
+    job = filling.job(Timeframe.M1, NOW - timedelta(days=1))
+    service = BackfillService(filling.store, None, None)
+    report = asyncio.run(service.fill_from_file(job, path, NOW, lambda slots: None))
+    assert report.error is not None and report.inserted == 0
+    for words in (
+        f"of {(NOW + timedelta(minutes=1002)).isoformat()}: open time lies in the fut",
+        f"the replay market's clock says {NOW.isoformat()}",
+    ):
+        assert words in report.error
+    with database.session_scope() as session:
+        count = session.scalar(select(func.count()).select_from(QuarantinedRow))
+    assert count == report.quarantined == 1000
