@@ -63,4 +63,4 @@ def _use(reader: Reader) -> None:
     ) -> CandlePage:
         return reader(request, rows, sent_at)
 
-    service.build_page = build  # type: ignore[attr-defined]
+    service.build_page = build  # type: ignore[attr-defined, assignment]
