@@ -21,6 +21,7 @@ from app.bootstrap import (
     load_settings,
     open_database,
 )
+from app.cli.known_names import require_stored
 from app.cli.market_time import stored_clock
 from app.cli.moments import parse_moment
 from app.cli.replay import market_for_script
@@ -83,6 +84,7 @@ def _run(
     settings = load_settings(config, is_quiet=True)
     with open_database(settings, "check") as database:
         with database.session_scope() as session:
+            require_stored(session, settings.exchange.id, None, options.symbol)
             series = list_series(
                 session,
                 symbol=options.symbol,

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import text
 
 from app.bootstrap import load_settings, open_database
+from app.cli.console import table_console
+from app.cli.known_names import require_stored
 from app.cli.market_time import stored_clock
 from app.core.exceptions import ExitCode
 from app.domain.gap import GapStatus
@@ -25,6 +27,9 @@ _NUMBERS = (
     "slots", "bars", "open", "repairing", "absent", "pending",
     "accounted", "unknown", "revised",
 )  # fmt: skip
+# What a narrow terminal shows; --json has the rest.
+_FULL_WIDTH = 120
+_PRIMARY = ("slots", "bars", "open", "accounted")
 # One snapshot: bars that arrive meanwhile must not look like faults.
 _ONE_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
@@ -47,6 +52,8 @@ def show_coverage(config: Path | None, options: CoverageOptions) -> ExitCode:
     with open_database(settings, "coverage") as database:
         with database.session_scope() as session:
             session.execute(_ONE_SNAPSHOT)
+            configured = settings.exchange.id
+            require_stored(session, configured, options.exchange, options.symbol)
             now = stored_clock(session, settings).now()
             report = read_coverage(session, now, options.exchange, options.symbol)
             if options.is_verified:
@@ -54,7 +61,9 @@ def show_coverage(config: Path | None, options: CoverageOptions) -> ExitCode:
     if options.is_json:
         print(json.dumps(as_document(report, faults), indent=2))
     else:
-        Console().print(_view(report, faults, options.is_totals))
+        console = table_console()
+        shown = _NUMBERS if console.width >= _FULL_WIDTH else _PRIMARY
+        console.print(_view(report, faults, options.is_totals, shown))
     return ExitCode.FAILED if faults else ExitCode.OK
 
 
@@ -123,35 +132,38 @@ def _plain_fault(fault: Fault) -> dict[str, Any]:
 
 
 def _view(
-    report: CoverageReport, faults: Sequence[Fault] | None, is_totals: bool
+    report: CoverageReport,
+    faults: Sequence[Fault] | None,
+    is_totals: bool,
+    shown: Sequence[str],
 ) -> RenderableType:
     if not report.series:
         return "Nothing is collected yet."
     parts: list[RenderableType] = []
     if not is_totals:
-        parts.append(_series_table(report))
-    parts += [_totals_table(report), _reasons_table(report.total)]
+        parts.append(_series_table(report, shown))
+    parts += [_totals_table(report, shown), _reasons_table(report.total)]
     if faults is not None:
         parts.append(_faults_view(faults))
     return Group(*parts)
 
 
-def _series_table(report: CoverageReport) -> Table:
-    table = _table("Slots by series", "market", "frame")
+def _series_table(report: CoverageReport, shown: Sequence[str]) -> Table:
+    table = _table("Slots by series", shown, "market", "frame")
     for one in report.series:
         ended = f" ({one.cursor.close_reason})" if one.cursor.close_reason else ""
         name = Text(f"{one.cursor.exchange} {one.cursor.symbol}{ended}")
-        table.add_row(name, one.cursor.timeframe.value, *_cells(one.coverage))
+        table.add_row(name, one.cursor.timeframe.value, *_cells(one.coverage, shown))
     return table
 
 
-def _totals_table(report: CoverageReport) -> Table:
+def _totals_table(report: CoverageReport, shown: Sequence[str]) -> Table:
     title = f"Slots by exchange and time frame, {report.now:%Y-%m-%d %H:%M:%S} UTC"
-    table = _table(title, "exchange", "frame")
+    table = _table(title, shown, "exchange", "frame")
     for (exchange, timeframe), coverage in report.totals.items():
-        table.add_row(exchange, timeframe.value, *_cells(coverage))
+        table.add_row(exchange, timeframe.value, *_cells(coverage, shown))
     table.add_section()
-    table.add_row("all", "", *_cells(report.total))
+    table.add_row("all", "", *_cells(report.total, shown))
     return table
 
 
@@ -187,19 +199,19 @@ def _faults_view(faults: Sequence[Fault]) -> RenderableType:
     return table
 
 
-def _table(title: str, *names: str) -> Table:
+def _table(title: str, shown: Sequence[str], *names: str) -> Table:
     table = Table(title=title, title_justify="left")
     for name in names:
-        table.add_column(name)
-    for number in _NUMBERS:
+        table.add_column(name, overflow="fold", no_wrap=True)
+    for number in shown:
         table.add_column(number, justify="right", no_wrap=True)
     return table
 
 
-def _cells(coverage: Coverage) -> list[str]:
+def _cells(coverage: Coverage, shown: Sequence[str]) -> list[str]:
     is_exact = not coverage.unaccounted
     share = f"{coverage.accounted_percent:.3f} %"
-    return [
+    cells = [
         f"{coverage.slots:,}",
         f"{coverage.bars:,}",
         *(f"{coverage.missing_by(status):,}" for status in _STATUSES),
@@ -208,3 +220,5 @@ def _cells(coverage: Coverage) -> list[str]:
         f"{coverage.unknown_share:.3%}",
         f"{coverage.revision_rate:.4%}",
     ]
+    named = dict(zip(_NUMBERS, cells, strict=True))
+    return [named[name] for name in shown]

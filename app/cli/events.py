@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.bootstrap import load_settings, open_database
+from app.cli.known_names import require_stored
 from app.cli.market_time import stored_clock
 from app.core.exceptions import ExitCode
 from app.models import MarketEvent
@@ -31,6 +32,7 @@ def show_events(
     settings = load_settings(config, is_quiet=True)
     with open_database(settings, "events") as database:
         with database.session_scope() as session:
+            require_stored(session, settings.exchange.id, exchange, symbol)
             rows = MarketEvent.get_filtered(session, exchange, symbol, limit)
             if is_json:
                 documents = [{"symbol": name, **row.to_dict()} for row, name in rows]

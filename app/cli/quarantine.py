@@ -14,11 +14,15 @@ from rich.text import Text
 from sqlalchemy.orm import Session
 
 from app.bootstrap import load_settings, open_database
+from app.cli.console import table_console
 from app.cli.moments import parse_moment
 from app.domain.rejection import RejectionRule
 from app.models import QuarantinedRow
 
 _SHORT_ID = 8
+# Narrower terminals do without what `quarantine show` tells of an item.
+_FULL_WIDTH = 120
+_SECONDARY = ("kind", "of", "settled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,10 @@ def show_list(config: Path | None, selection: Selection, is_json: bool) -> None:
             if is_json:
                 print(json.dumps([row.to_dict() for row in rows], indent=2))
             else:
-                Console().print(_table(rows) if rows else "Nothing was refused.")
+                console = table_console()
+                is_narrow = console.width < _FULL_WIDTH
+                view = _table(rows, is_narrow) if rows else "Nothing was refused."
+                console.print(view)
 
 
 def show_item(config: Path | None, id: str, is_json: bool) -> None:
@@ -76,16 +83,23 @@ def get_item(session: Session, id: str) -> QuarantinedRow:
     return found[0]
 
 
-def _table(rows: Sequence[QuarantinedRow]) -> Table:
+def _table(rows: Sequence[QuarantinedRow], is_narrow: bool) -> Table:
     table = Table(title="Refused items", title_justify="left")
     for name in ("id", "known at", "market", "kind", "rule", "of", "settled"):
-        table.add_column(name, no_wrap=name != "market")
+        if not (is_narrow and name in _SECONDARY):
+            table.add_column(name, no_wrap=name != "market", overflow="fold")
     for row in rows:
         kind = row.what if row.timeframe is None else f"{row.what} {row.timeframe}"
-        table.add_row(
+        main: list[str | Text] = [
             str(row.id)[:_SHORT_ID],
             f"{row.known_at:%Y-%m-%d %H:%M:%S}",
             Text(row.symbol),
+        ]
+        if is_narrow:
+            table.add_row(*main, row.rule)
+            continue
+        table.add_row(
+            *main,
             Text(kind),
             row.rule,
             "-" if row.occurred_at is None else f"{row.occurred_at:%Y-%m-%d %H:%M}",
