@@ -17,7 +17,12 @@ from app.bootstrap import (
     open_database,
     require_exchange,
 )
-from app.cli.backfill_options import BackfillOptions, find_recordings
+from app.cli.backfill_options import (
+    BackfillOptions,
+    find_archive_folder,
+    find_recordings,
+    require_past,
+)
 from app.cli.backfill_screen import Screen
 from app.cli.replay import market_for_script
 from app.config.settings import Settings
@@ -50,6 +55,7 @@ def run_backfill(config: Path | None, options: BackfillOptions) -> ExitCode:
     settings = load_settings(config, is_quiet=True)
     require_exchange(settings)
     recordings = find_recordings(options)
+    find_archive_folder(options)  # a wrong one is told before anything is started
     with market_for_script(settings, config):
         with open_database(settings, "backfill") as database:
             clock = build_clock(settings)
@@ -91,6 +97,7 @@ class _Command:
             server_now = runtime.clock.now()
             if exchange is not None:
                 server_now = await exchange.server_time()
+            require_past(options, server_now)
             if self.recordings:
                 return await self._store_recordings(service, server_now)
             reports = []
@@ -137,6 +144,8 @@ class _Command:
                 )
                 with self.screen.series(symbol, timeframe, slots) as on_slots:
                     report = await service.fill(job, server_now, on_slots)
+                if slots and isinstance(service.archives, FolderArchives):
+                    _tell_nothing_found(report, market[1], self.options)
                 if self.options.with_trades and service.archives is not None:
                     await self._check_trades(service.archives, job, server_now, report)
                 reports.append(report)
@@ -219,6 +228,19 @@ async def _find_market(
         return row.id, market
 
 
+def _tell_nothing_found(
+    report: SeriesReport, market: Market, options: BackfillOptions
+) -> None:
+    """Make a series of which nothing was found anywhere a failed one."""
+    is_empty = not (report.bars or report.files_read or report.refused_files)
+    if is_empty and report.error is None:
+        report.error = (
+            f"--archives: {options.archives} holds no file of {market.exchange_symbol} "
+            f"{report.timeframe} for the time asked for"
+        )
+        report.exit_code = ExitCode.FAILED
+
+
 def _archives(settings: Settings, options: BackfillOptions) -> ArchiveSource | None:
     place = options.archives
     if place is None and settings.exchange.id == "binance":
@@ -229,7 +251,7 @@ def _archives(settings: Settings, options: BackfillOptions) -> ArchiveSource | N
         cache = state_directory(settings) / "archives"
         # Real servers are asked at real pace, also where the market's time is not.
         return UrlArchives(place, cache, SystemClock())
-    folder = Path(place)
-    if not folder.is_dir():
-        raise ConfigurationError(f"--archives: {folder} is no folder and no URL")
+    folder = find_archive_folder(options)
+    if folder is None:
+        return None
     return FolderArchives(folder, options.is_unverified_accepted)

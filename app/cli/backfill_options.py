@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 
 import typer
 
+from app.cli.moments import parse_moment
 from app.core.exceptions import ConfigurationError
 from app.domain.timeframe import Timeframe
 from app.exchange.archives.recorded_names import RecordedName, find_recorded_name
@@ -52,11 +53,16 @@ def options_of(
         raise typer.BadParameter("--since is needed: how far back should it go?")
     if from_folder is None and not timeframes:
         timeframes = [Timeframe.H1]
+    first, last = parse_moment(since, "--since"), parse_moment(until, "--until")
+    if first is not None and last is not None and first >= last:
+        raise typer.BadParameter(
+            f"--since {since} must be before --until {until}: no bar lies between"
+        )
     return BackfillOptions(
         symbols=tuple(dict.fromkeys(symbols)),
         timeframes=tuple(dict.fromkeys(timeframes)),
-        since=_moment(since, "--since"),
-        until=_moment(until, "--until"),
+        since=first,
+        until=last,
         archives=archives,
         from_folder=from_folder,
         uses_exchange=uses_exchange,
@@ -67,19 +73,34 @@ def options_of(
     )
 
 
-def _moment(text: str | None, option: str) -> datetime | None:
-    """An ISO date or instant, UTC where it names no zone."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+def require_past(options: BackfillOptions, now: datetime) -> None:
+    """Refuse a beginning at which the market's time, `now`, has not arrived."""
+    if options.since is not None and options.since >= now:
         raise typer.BadParameter(
-            f"{option} must be ISO 8601, as 2017-08-01 or 2017-08-01T12:00, got {text}"
-        ) from None
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc)
+            f"--since {options.since:%Y-%m-%d %H:%M} must be before now, which for the "
+            f"market is {now:%Y-%m-%d %H:%M} UTC"
+        )
+
+
+def find_archive_folder(options: BackfillOptions) -> Path | None:
+    """The folder of `--archives`, None for a URL or where no archive is read.
+
+    Raises typer's usage error for a folder without anything of an archive's layout.
+    """
+    place = options.archives
+    if place is None or place == "none" or options.from_folder is not None:
+        return None
+    if place.startswith(("http://", "https://")):
+        return None
+    folder = Path(place)
+    if not folder.is_dir():
+        raise typer.BadParameter(f"--archives: {folder} is no folder and no URL")
+    if not (folder / "data/spot").is_dir() and not any(folder.glob("*.zip")):
+        raise typer.BadParameter(
+            f"--archives: {folder} holds nothing in the layout of data.binance.vision, "
+            "neither data/spot nor files as BTCUSDT-1h-2024-01.zip"
+        )
+    return folder
 
 
 def find_recordings(options: BackfillOptions) -> list[tuple[Path, RecordedName]]:

@@ -93,6 +93,10 @@ def test_bars_are_compared_with_archived_trades(
         ([], "name at least one market"),
         (["BTC/USDT"], "--since is needed"),
         (["BTC/USDT", "--since", "yesterday"], "--since must be ISO 8601"),
+        (
+            ["BTC/USDT", "--since", "2024-12-01", "--until", "2024-12-01"],
+            "--since 2024-12-01 must be before --until 2024-12-01",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_starts(
@@ -104,7 +108,36 @@ def test_what_makes_no_sense_is_refused_before_anything_starts(
 
 def test_a_folder_that_is_not_there_is_named(commands: Commands) -> None:
     words = ["BTC/USDT", "--since", "2024-11-01", "--archives", "nowhere", "--no-rest"]
-    assert_refused(commands.crypto_bot("backfill", *words), 78, "nowhere")
+    assert_refused(commands.crypto_bot("backfill", *words), 2, "nowhere")
+
+
+def test_an_archive_without_anything_of_its_layout_is_told(
+    commands: Commands, tmp_path: Path
+) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    words = ["BTC/USDT", "--since", "2024-11-01", "--no-rest", "--archives", "empty"]
+    told = commands.crypto_bot("backfill", *words)
+    assert_refused(told, 2, "empty holds nothing in the layout")
+    # Another market's files are the layout, but nothing of what was asked for.
+    pack_klines(folder, "ETHUSDT", H1, [(START, CELLS)])
+    told = commands.crypto_bot("backfill", *words)
+    assert_refused(told, 1, "empty holds no file of BTCUSDT 1h")
+
+
+def test_a_beginning_in_the_markets_future_is_refused(commands: Commands) -> None:
+    words = ["BTC/USDT", "--since", "2999-01-01"]
+    told = commands.crypto_bot("backfill", *words)
+    assert_refused(told, 2, "--since 2999-01-01 00:00 must be before now")
+
+
+def test_an_empty_recording_is_no_file_read(commands: Commands, tmp_path: Path) -> None:
+    folder = tmp_path / "recorded"
+    folder.mkdir()
+    (folder / "ETHBTC-1d.csv").touch()
+    told = commands.crypto_bot("backfill", "--from-folder", "recorded")
+    assert_refused(told, 1, "ETHBTC-1d.csv is empty")
+    assert "0 files" in told.out
 
 
 def test_an_unknown_market_fails_alone(commands: Commands) -> None:
