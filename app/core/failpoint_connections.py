@@ -44,7 +44,8 @@ class ConnectionsInUse:
 
     def _snapshot(self) -> list[GuardedConnection]:
         with self._lock:
-            return list(self._in_use)
+            # One that broke while it was out is never checked in.
+            return [connection for connection in self._in_use if not connection.closed]
 
     def _on_checkout(self, connection: Any, record: Any, proxy: Any) -> None:
         with self._lock:

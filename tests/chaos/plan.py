@@ -111,7 +111,7 @@ def undisturbed(case: Scenario) -> Plan:
 
 
 def _moments(rng: random.Random, case: Scenario) -> list[datetime]:
-    offsets = sorted(rng.uniform(20, LENGTH.total_seconds()) for _ in range(7))
+    offsets = sorted(rng.uniform(20, LENGTH.total_seconds()) for _ in range(5))
     return [case.start + round(seconds) * SECOND for seconds in [0.0, *offsets]]
 
 

@@ -72,9 +72,9 @@ def main() -> int:
     """Run, report, judge."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--hours", type=float, default=24.0, help="simulated, watched")
-    parser.add_argument("--warm-up", type=float, default=6.0, help="simulated hours")
+    parser.add_argument("--warm-up", type=float, default=3.0, help="simulated hours")
     parser.add_argument(
-        "--speed", type=float, default=300.0, help="simulated seconds a real one"
+        "--speed", type=float, default=400.0, help="simulated seconds a real one"
     )
     arguments = parser.parse_args()
     curves, facts = watch(arguments.warm_up + arguments.hours, arguments.speed)
