@@ -12,11 +12,11 @@ from app.core.exceptions import BadData
 def from_text(text: Any) -> float:
     """The number a venue wrote as JSON number or text; ValueError for anything else.
 
-    `float` alone takes `47_66` for 4766, Arabic digits and `true`: one damaged
-    character would turn a price into another one.
+    `float` alone takes `47_66` for 4766, Arabic digits and `true`, and overlooks
+    control characters: one damaged character would turn a price into another one.
     """
     if isinstance(text, str):
-        if not text.isascii() or "_" in text:
+        if not text.isascii() or not text.isprintable() or "_" in text:
             raise ValueError(f"{text!r:.40} is no number")
     elif isinstance(text, bool) or not isinstance(text, int | float):
         raise ValueError(f"{text!r:.40} is no number")

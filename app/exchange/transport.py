@@ -34,6 +34,10 @@ _ABSURD = re.compile(
     rb"|(?<=[\[:,\s])(?P<bare>" + _NUMERAL + rb")(?=\s*[,\]}])"
 )
 
+# What JSON allows to stand without quotes: a note must not make a document of a body
+# that is none.
+_JSON_NUMERAL = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+
 
 def defuse_numerals(body: bytes) -> bytes:
     """Replace numerals of over 100 digits or a 4-digit exponent by a quoted note.
@@ -49,6 +53,8 @@ def defuse_numerals(body: bytes) -> bytes:
 
 def _note(match: re.Match[bytes]) -> bytes:
     numeral = match["quoted"] or match["bare"]
+    if match["bare"] and not _JSON_NUMERAL.fullmatch(numeral):
+        return match[0]
     return b'"refused numeral ' + numeral[:40] + b'"'
 
 

@@ -19,7 +19,9 @@ from tests.exchange.fake_exchange import START, bar, body, opened, symbol_entry
 FIRST = START.replace(second=0) - timedelta(minutes=5)
 
 
-@pytest.mark.parametrize("close", ["101_00000000", "\u0661\u0660\u0661.0", True])
+@pytest.mark.parametrize(
+    "close", ["101_00000000", "\u0661\u0660\u0661.0", "101\x1f", True]
+)
 async def test_what_only_python_reads_as_a_number_is_no_price(close: Any) -> None:
     damaged = bar(FIRST)
     damaged[4] = close
@@ -59,6 +61,17 @@ async def test_an_object_is_no_empty_list(document: Any) -> None:
             await exchange.fetch_candles("BTC/USDT", Timeframe.M1, FIRST, 10)
         with pytest.raises(CorruptReply):
             await exchange.fetch_trades("BTC/USDT")
+
+
+@pytest.mark.parametrize("numeral", ["+2e99999", "02e99999", "1.e99999"])
+async def test_an_absurd_numeral_that_json_forbids_makes_no_document(
+    numeral: str,
+) -> None:
+    text = json.dumps([bar(FIRST)]).replace("[[", f"[[{numeral},")
+    async with opened(max_attempts=1) as (fake, exchange):
+        fake.always["klines"] = body(text)
+        with pytest.raises(CorruptReply, match="no JSON document"):
+            await exchange.fetch_candles("BTC/USDT", Timeframe.M1, FIRST, 10)
 
 
 @pytest.mark.parametrize("status", [402, 406, 413, 425, 499])

@@ -40,10 +40,11 @@ class CsvLayout:
         """
         first = block.data.split(b"\n", 1)[0].removeprefix(_BOM)
         cells = [cell.strip() for cell in first.decode("utf-8", "replace").split(",")]
-        if not cells[0].lower().replace("_", "").replace(" ", "").isalpha():
-            return cls()
         names = [cell.strip('"').lower().replace(" ", "_") for cell in cells]
         missing = [name for name in REQUIRED_COLUMNS if name not in names]
+        # A table written with its row numbers names the columns after a blank one.
+        if missing and not names[0].replace("_", "").isalpha():
+            return cls()
         if missing:
             raise BadData(
                 f"column {missing[0]} is missing; the first line names "
@@ -141,7 +142,8 @@ def _time_type(data: bytes, column: int) -> Any:
 
 def _parse_line(line: bytes, columns: Sequence[int]) -> list[float]:
     cells = line.decode("utf-8", "replace").split(",")
-    texts = [cells[c].strip().strip('"') if c < len(cells) else "" for c in columns]
+    # Blanks alone: `strip()` takes control characters away as well.
+    texts = [cells[c].strip(" ").strip('"') if c < len(cells) else "" for c in columns]
     return [_moment(texts[0]), *(_number(text) for text in texts[1:])]
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from app.core.exceptions import BadData
 from app.domain.rejection import RejectionRule
+from app.exchange import numbers
 from app.exchange.archives.bar_table import units_per_millisecond
 from app.exchange.archives.files import open_csv
 from app.exchange.archives.lines import BLOCK_BYTES, Block, read_blocks
@@ -134,11 +135,18 @@ def _parse_line(
 ) -> tuple[int, float, float, int, bool]:
     cells = line.decode("utf-8", "replace").split(",")
     try:
-        key, price, quantity, time, maker = (cells[p].strip() for p in positions)
-        # int and float take 1_0 for 10, and the digits of every script.
-        if maker.lower() not in _TRUE + _FALSE or b"_" in line or not line.isascii():
+        key, price, quantity, time, maker = (cells[p].strip(" ") for p in positions)
+        if maker.lower() not in _TRUE + _FALSE or not line.isascii():
             raise ValueError(maker)
-        row = (int(key), float(price), float(quantity), int(time))
+        # int takes 1_0 for 10, and overlooks control characters.
+        if not (key + time).isdigit():
+            raise ValueError(key)
+        row = (
+            int(key),
+            numbers.from_text(price),
+            numbers.from_text(quantity),
+            int(time),
+        )
         if max(row[0], row[3]) >= 2**63:
             raise ValueError(key)
         return (*row, maker.lower() in _TRUE)

@@ -80,6 +80,15 @@ def test_a_header_line_and_other_columns_are_understood(tmp_path: Path) -> None:
         assert chunk.values.tolist() == expected.values.tolist()
 
 
+def test_a_table_written_with_its_row_numbers_is_understood(tmp_path: Path) -> None:
+    plain = tmp_path / "BTCUSDT-1h.csv"
+    numbered = [f"{n},{line}" for n, line in enumerate(lines())]
+    plain.write_text("\n".join([f",{HEADER}", *numbered]) + "\n")
+    (chunk,) = read(plain)
+    assert not chunk.refused
+    assert chunk.values.tolist() == [[float(cell) for cell in CELLS]] * 5
+
+
 def test_a_file_without_a_needed_column_is_refused(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", ["open_time,open,high,low,close", *lines()])
     with pytest.raises(BadData, match="a.zip: column volume is missing"):
@@ -96,6 +105,7 @@ def test_a_file_without_a_needed_column_is_refused(tmp_path: Path) -> None:
         (1, "NaN", "price_not_finite"),
         (1, "inf", "price_not_finite"),
         (1, "1_0", "price_not_finite"),
+        (1, "10\x1f", "price_not_finite"),
         (2, "", "price_not_finite"),
         (3, "0", "price_not_positive"),
         (4, "-1", "price_not_positive"),

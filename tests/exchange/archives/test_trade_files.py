@@ -45,6 +45,7 @@ def test_impossible_trades_are_refused_alone(tmp_path: Path) -> None:
         trade(1, MS, price="nan"),
         trade(2, MS, price="0"),
         trade(3, MS, quantity="-1"),
+        trade(3, MS, quantity="1\x1f"),
         trade(4, MS // 1000),
         "5,what,is,this",
         trade(6, MS).replace("True", "perhaps"),
@@ -53,7 +54,7 @@ def test_impossible_trades_are_refused_alone(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "BTCUSDT-trades-2025-01-01.zip", rows)
     (chunk,) = read_trades(path, "BTC/USDT")
     assert chunk.trades["id"].tolist() == [0, 7]
-    assert [item.raw.strip('"') for item in chunk.refused] == rows[1:7]
+    assert [item.raw.strip('"') for item in chunk.refused] == rows[1:8]
 
 
 def test_chunks_are_the_file(tmp_path: Path) -> None:
