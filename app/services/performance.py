@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.domain.trade import TradeStatus
 from app.models import PerformanceMetrics, SimulatedTrade
-from app.trading.metrics import Outcome, PerformanceFigures, performance
+from app.trading.metrics import Outcome, PerformanceFigures
+
+_TRADES_PER_READ = 1_000
+
+
+class _Closing(NamedTuple):
+    """When and how a trade ended; the first four are the order of closing.
+
+    The trade's key is in it so that no two stand at the same place.
+    """
+
+    exit_at: datetime
+    entry_at: datetime
+    cryptocurrency_id: int
+    trade_id: int
+    pnl: Decimal
+    fees: Decimal
+    risk_amount: Decimal
+
+
+_ORDER = sa.tuple_(
+    SimulatedTrade.exit_at,
+    SimulatedTrade.entry_at,
+    SimulatedTrade.cryptocurrency_id,
+    SimulatedTrade.id,
+)
+_CLOSINGS = (
+    sa.select(
+        *_ORDER,
+        SimulatedTrade.realised_pnl,
+        SimulatedTrade.fees_total,
+        SimulatedTrade.risk_amount,
+    )
+    .where(SimulatedTrade.status == TradeStatus.CLOSED)
+    .order_by(*_ORDER)
+    .limit(_TRADES_PER_READ)
+)
 
 
 def record_closed_trades(
@@ -22,37 +60,37 @@ def record_closed_trades(
 ) -> None:
     """Add the figures after each of the trades just closed, in order of closing.
 
-    The ledger is read whole: figures follow from trades, never from older figures.
+    The ledger is read whole: figures follow from trades, never from older figures. It
+    is read in parts: a long ledger takes time, but no memory.
     """
     if not closed:
         return
     fresh = {trade.id for trade in closed}
-    ledger = session.scalars(
-        select(SimulatedTrade)
-        .where(SimulatedTrade.status == TradeStatus.CLOSED)
-        .order_by(
-            SimulatedTrade.exit_at,
-            SimulatedTrade.entry_at,
-            SimulatedTrade.cryptocurrency_id,
-        )
-    ).all()
-    outcomes = [
-        Outcome(trade.realised_pnl, trade.fees_total, trade.risk_amount)
-        for trade in ledger
-    ]
-    for trade, figures in zip(
-        ledger, performance(outcomes, initial_equity), strict=True
-    ):
-        if trade.id in fresh:
-            session.add(_row(trade, figures, run_id))
+    figures = PerformanceFigures.start(initial_equity)
+    for closing in _closings(session):
+        outcome = Outcome(closing.pnl, closing.fees, closing.risk_amount)
+        figures = figures.after(outcome)
+        if closing.trade_id in fresh:
+            session.add(_row(closing, figures, run_id))
+
+
+def _closings(session: Session) -> Iterator[_Closing]:
+    query = _CLOSINGS
+    # What is added meanwhile is written afterwards, at once.
+    with session.no_autoflush:
+        while part := [_Closing(*row) for row in session.execute(query)]:
+            yield from part
+            if len(part) < _TRADES_PER_READ:
+                return
+            query = _CLOSINGS.where(_ORDER > sa.tuple_(*part[-1][:4]))
 
 
 def _row(
-    trade: SimulatedTrade, figures: PerformanceFigures, run_id: UUID
+    closing: _Closing, figures: PerformanceFigures, run_id: UUID
 ) -> PerformanceMetrics:
     return PerformanceMetrics(
-        trade_id=trade.id,
-        as_of=trade.exit_at,
+        trade_id=closing.trade_id,
+        as_of=closing.exit_at,
         trades=figures.trades,
         wins=figures.wins,
         losses=figures.losses,

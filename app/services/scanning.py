@@ -154,7 +154,7 @@ class OpportunityScanner:
         now: datetime,
     ) -> int:
         markets = {market.id: market for market in members}
-        portfolio = read_portfolio(session, self._initial_equity)
+        portfolio = read_portfolio(session, self._initial_equity, close_at)
         refusals: list[dict[str, Any]] = []
         signals = 0
         # The most confident first: positions are limited. Symbols break ties.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -121,14 +120,3 @@ class PerformanceFigures:
         if spread <= 1e-18:
             return None
         return mean / math.sqrt(spread / (self.trades - 1))
-
-
-def performance(
-    outcomes: Iterable[Outcome], initial_equity: Decimal
-) -> list[PerformanceFigures]:
-    """Figures after each outcome, in the order given."""
-    figures, current = [], PerformanceFigures.start(initial_equity)
-    for outcome in outcomes:
-        current = current.after(outcome)
-        figures.append(current)
-    return figures

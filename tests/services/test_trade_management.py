@@ -349,5 +349,5 @@ def _reconcile(one: Desk, minute: int) -> None:
         realised += trade.realised_pnl
         assert trade.realised_pnl == sum((e.pnl for e in exits), -trade.entry_fee)
     assert cash + cost == initial + realised
-    view = read_portfolio(one.session, initial).at(at(minute))
+    view = read_portfolio(one.session, initial, at(minute)).at(at(minute))
     assert view.equity == initial + realised

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+from itertools import accumulate
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from app.trading.metrics import Outcome, PerformanceFigures, performance
+from app.trading.metrics import Outcome, PerformanceFigures
 
 START = Decimal(1000)
 
 
 def outcomes(*pnl: str, risk: str = "50") -> list[Outcome]:
     return [Outcome(Decimal(part), Decimal("0.5"), Decimal(risk)) for part in pnl]
+
+
+def performance(
+    outcomes: Sequence[Outcome], initial_equity: Decimal
+) -> list[PerformanceFigures]:
+    """Figures after each trade, in the order given."""
+    start = PerformanceFigures.start(initial_equity)
+    return list(accumulate(outcomes, PerformanceFigures.after, initial=start))[1:]
 
 
 def test_four_trades_worked_out_by_hand() -> None:
@@ -62,7 +72,6 @@ def test_nothing_is_claimed_before_the_first_trade() -> None:
 
     assert (none.win_rate, none.expectancy, none.realised_pnl) == (0, 0, 0)
     assert none.profit_factor is None and none.sharpe is None
-    assert performance([], START) == []
 
 
 def test_profit_factor_needs_a_loss_and_sharpe_a_spread() -> None:
