@@ -48,7 +48,6 @@ _CLOSINGS = (
     )
     .where(SimulatedTrade.status == TradeStatus.CLOSED)
     .order_by(*_ORDER)
-    .limit(_TRADES_PER_READ)
 )
 
 
@@ -78,7 +77,9 @@ def _closings(session: Session) -> Iterator[_Closing]:
     query = _CLOSINGS
     # What is added meanwhile is written afterwards, at once.
     with session.no_autoflush:
-        while part := [_Closing(*row) for row in session.execute(query)]:
+        while part := list(
+            map(_Closing._make, session.execute(query.limit(_TRADES_PER_READ)))
+        ):
             yield from part
             if len(part) < _TRADES_PER_READ:
                 return

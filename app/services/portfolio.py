@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.models import Cryptocurrency, PartialExit, SimulatedTrade
@@ -38,6 +38,6 @@ def read_portfolio(
     return portfolio
 
 
-def _total(column: ColumnElement[Decimal]) -> ColumnElement[Decimal]:
+def _total(column: SQLColumnExpression[Decimal]) -> ColumnElement[Decimal]:
     """The exact sum of a column of money; 0 of nothing."""
     return func.coalesce(func.sum(column), 0)
