@@ -9,13 +9,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.core.exceptions import ConfigurationError
 from app.models import ConfigurationHistory
 
 _IDENTITY = "market_identity"
+# One key of PostgreSQL's advisory locks, for this use alone.
+_LOCK_KEY = 7_301_914_266_014
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ def record_run(session: Session, run: RunRecord, now: datetime) -> None:
     Raises:
         ConfigurationError: the database holds the data of another market.
     """
+    # Processes of one run start together: whoever comes second finds it recorded.
+    session.execute(select(func.pg_advisory_xact_lock(_LOCK_KEY)))
     _check_market(session, run.market_identity)
     if ConfigurationHistory.find_by_run_id(session, run.run_id) is not None:
         return

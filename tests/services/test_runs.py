@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -27,6 +29,22 @@ def test_a_run_is_stored_once_with_its_configuration(database: Database) -> None
         (stored,) = ConfigurationHistory.get_latest(session, 10)
         assert stored.started_at == at(0) and stored.code_version == "1.0"
         assert stored.configuration["bars"] == 5
+
+
+def test_processes_of_a_run_that_start_together_record_it_once(
+    database: Database,
+) -> None:
+    one, barrier = run(), threading.Barrier(6)
+
+    def start(_: int) -> None:
+        with database.session_scope() as session:
+            barrier.wait()
+            record_run(session, one, at(0))
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(start, range(6)))
+    with database.session_scope() as session:
+        assert len(ConfigurationHistory.get_latest(session, 10)) == 1
 
 
 def test_the_hash_tells_configurations_apart(database: Database) -> None:
