@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,22 @@ def to_microseconds(moment: datetime) -> int:
 def from_microseconds(microseconds: int) -> datetime:
     """The instant so many microseconds after 1970-01-01 UTC, exactly."""
     return _EPOCH + timedelta(microseconds=int(microseconds))
+
+
+class BarsOfSeries(Protocol):
+    """Bars of one series, in any order, as a flat array of `BAR_DTYPE`."""
+
+    @property
+    def cryptocurrency_id(self) -> int:
+        """The market's key."""
+
+    @property
+    def timeframe(self) -> Timeframe:
+        """Length of the bars."""
+
+    @property
+    def bars(self) -> NDArray[np.void]:
+        """The array, of shape (bars,)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from app.core.failpoints import fp
 from app.domain.timeframe import Timeframe
 from app.models.bar_copy import copy_bars
 from app.models.bar_merge import merge_bars
-from app.models.bars import BAR_DTYPE, SeriesBars, from_microseconds
+from app.models.bars import BAR_DTYPE, BarsOfSeries, SeriesBars, from_microseconds
 from app.models.keyed_bars import KeyedBars
 from app.models.partitions import ensure_months
 from app.models.series_lock import SeriesKey
@@ -80,7 +80,7 @@ class IngestResult:
 
 def store_bars(
     session: Session,
-    batches: Sequence[SeriesBars],
+    batches: Sequence[BarsOfSeries],
     known_at: datetime,
     new_from: Mapping[SeriesKey, int] | None = None,
     memory: WriterMemory | None = None,
@@ -105,7 +105,7 @@ def store_bars(
     """
     if known_at.tzinfo is None:
         raise ValueError(f"known_at {known_at.isoformat()} has no time zone")
-    by_timeframe: dict[Timeframe, list[SeriesBars]] = defaultdict(list)
+    by_timeframe: dict[Timeframe, list[BarsOfSeries]] = defaultdict(list)
     for batch in batches:
         if len(batch.bars):
             by_timeframe[batch.timeframe].append(batch)
@@ -126,11 +126,11 @@ def _store(
     new_from: Mapping[SeriesKey, int],
     memory: WriterMemory | None,
 ) -> IngestResult:
-    counts: Counts = defaultdict(lambda: [0, 0])
     is_ahead = _lie_ahead(timeframe, bars, new_from)
     if memory is not None and memory.is_sure and is_ahead:
-        _append(session, timeframe, bars, known_at, memory, counts)
-        return _result(timeframe, bars, counts)
+        _append(session, timeframe, bars, known_at, memory)
+        return _all_inserted(timeframe, bars)
+    counts: Counts = defaultdict(lambda: [0, 0])
     # 1. Compare with what is stored.
     is_new, is_changed = _compare(session, timeframe, bars, new_from)
     new, changed = bars.where(is_new), bars.where(is_changed)
@@ -153,13 +153,22 @@ def _result(timeframe: Timeframe, bars: KeyedBars, counts: Counts) -> IngestResu
     return IngestResult(inserted, revised, len(bars) - inserted - revised, by_series)
 
 
+def _all_inserted(timeframe: Timeframe, bars: KeyedBars) -> IngestResult:
+    starts = np.flatnonzero(np.diff(bars.ids, prepend=-1))
+    sizes = np.diff(starts, append=len(bars)).tolist()
+    by_series = {
+        (key, timeframe): SeriesCounts(size)
+        for key, size in zip(bars.ids[starts].tolist(), sizes, strict=True)
+    }
+    return IngestResult(inserted=len(bars), by_series=by_series)
+
+
 def _append(
     session: Session,
     timeframe: Timeframe,
     bars: KeyedBars,
     known_at: datetime,
     memory: WriterMemory,
-    counts: Counts,
 ) -> None:
     """Copy bars that surely are not stored, without a savepoint to fall back to."""
     months = set(bars.months()) - memory.months
@@ -181,8 +190,6 @@ def _append(
     except psycopg2.IntegrityError as error:
         raise IntegrityError("COPY market_data", None, error) from error
     fp("store.after_copy")
-    for key, at in bars.series():
-        counts[key][0] += at.stop - at.start
 
 
 def _insert(

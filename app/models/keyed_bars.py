@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from app.models.bars import BAR_DTYPE, VALUES, SeriesBars, from_microseconds
+from app.models.bars import BAR_DTYPE, VALUES, BarsOfSeries, from_microseconds
 
 _RAW = np.dtype(f"V{BAR_DTYPE.itemsize}")
 
@@ -45,7 +45,7 @@ class KeyedBars:
         return cls(ids, opens, values)
 
     @classmethod
-    def from_series(cls, batches: Sequence[SeriesBars]) -> Self:
+    def from_series(cls, batches: Sequence[BarsOfSeries]) -> Self:
         """The bars of `batches`, which share a time frame; the last of equals wins."""
         sizes = [len(batch.bars) for batch in batches]
         ids = np.repeat(

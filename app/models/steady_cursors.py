@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.domain.timeframe import Timeframe
 from app.models.array_text import array_text
+from app.models.bars import from_microseconds
 from app.models.series_lock import SeriesKey
 
 
-@dataclass(frozen=True, slots=True)
-class NextBars:
+class NextBars(NamedTuple):
     """The next bars of a series; times are microseconds since 1970-01-01 UTC.
 
     `begins` is the first slot spoken of, `expected` where the watermark is believed
@@ -32,23 +32,25 @@ class NextBars:
 
 
 _FRAMES = {frame.value: frame for frame in Timeframe}
-_INSTANT = "timestamptz 'epoch' + {0} * interval '1 microsecond'"
+_PLACES = {frame: place for place, frame in enumerate(Timeframe)}
 # Rows are given in key order, so that cursors are locked in it as everywhere. Only
-# those that stand where they are expected, with nothing special about them, are.
-_ADVANCE = sa.text(f"""
+# those that stand where they are expected, with nothing special about them, are. As a
+# rule all series of a time frame make the same step: steps are given apart from them.
+_ADVANCE = sa.text("""
 WITH moved AS (
 UPDATE series_cursors AS cursor
-SET watermark_at = {_INSTANT.format("given.ends")},
-    last_bar_at = {_INSTANT.format("given.last")},
-    bars = cursor.bars + given.new, run_id = :run_id, updated_at = now()
-FROM unnest(
-    CAST(:ids AS integer[]), CAST(:frames AS timeframe[]),
-    CAST(:begins AS bigint[]), CAST(:expected AS bigint[]),
-    CAST(:last AS bigint[]), CAST(:ends AS bigint[]), CAST(:new AS bigint[])
-) AS given (id, frame, begins, expected, last, ends, new)
-WHERE cursor.cryptocurrency_id = given.id AND cursor.timeframe = given.frame
-  AND cursor.watermark_at = {_INSTANT.format("given.expected")}
-  AND cursor.history_from <= {_INSTANT.format("given.begins")}
+SET watermark_at = step.ends, last_bar_at = step.last,
+    bars = cursor.bars + step.new, run_id = :run_id, updated_at = now()
+FROM unnest(CAST(:ids AS integer[]), CAST(:steps AS integer[])) AS given (id, step)
+JOIN unnest(
+    CAST(:numbers AS integer[]), CAST(:frames AS timeframe[]),
+    CAST(:begins AS timestamptz[]), CAST(:expected AS timestamptz[]),
+    CAST(:last AS timestamptz[]), CAST(:ends AS timestamptz[]),
+    CAST(:new AS bigint[])
+) AS step (number, frame, begins, expected, last, ends, new)
+ON step.number = given.step
+WHERE cursor.cryptocurrency_id = given.id AND cursor.timeframe = step.frame
+  AND cursor.watermark_at = step.expected AND cursor.history_from <= step.begins
   AND cursor.first_bar_at IS NOT NULL AND cursor.pending_reason IS NULL
   AND cursor.closed_at IS NULL
 RETURNING cursor.cryptocurrency_id, cursor.timeframe
@@ -77,18 +79,28 @@ def advance_cursors(
     """
     if not series:
         return set()
-    order = list(Timeframe)
-    series = sorted(series, key=lambda item: (item.key[0], order.index(item.key[1])))
+    series = sorted(series, key=lambda item: (item.key[0], _PLACES[item.key[1]]))
+    numbers: dict[tuple[Timeframe, int, int, int, int, int], int] = {}
+    steps = [
+        numbers.setdefault(
+            (item.key[1], item.begins, item.expected, item.last, item.ends, item.new),
+            len(numbers),
+        )
+        for item in series
+    ]
+    frames, begins, expected, last, ends, new = zip(*numbers, strict=True)
     short = session.execute(
         _ADVANCE,
         {
             "ids": array_text(item.key[0] for item in series),
-            "frames": array_text(item.key[1].value for item in series),
-            "begins": array_text(item.begins for item in series),
-            "expected": array_text(item.expected for item in series),
-            "last": array_text(item.last for item in series),
-            "ends": array_text(item.ends for item in series),
-            "new": array_text(item.new for item in series),
+            "steps": array_text(steps),
+            "numbers": array_text(numbers.values()),
+            "frames": array_text(frame.value for frame in frames),
+            "begins": _instants(begins),
+            "expected": _instants(expected),
+            "last": _instants(last),
+            "ends": _instants(ends),
+            "new": array_text(new),
             "run_id": run_id,
             "wanted": len(series),
         },
@@ -114,3 +126,7 @@ def add_counts(session: Session, extra: Sequence[tuple[SeriesKey, int, int]]) ->
             "revisions": array_text(revisions for _, _, revisions in extra),
         },
     )
+
+
+def _instants(microseconds: Iterable[int]) -> str:
+    return array_text(from_microseconds(at).isoformat() for at in microseconds)

@@ -14,7 +14,7 @@ from app.core.failpoints import fp
 from app.domain.gap import GapReason
 from app.domain.slots import SlotRun, split_by_presence
 from app.models import SeriesCursor
-from app.models.bars import SeriesBars, from_microseconds, to_microseconds
+from app.models.bars import from_microseconds, to_microseconds
 from app.models.ingest import IngestResult, SeriesCounts, WriterMemory, store_bars
 from app.models.knowledge import begin_knowing
 from app.models.series_lock import SeriesKey
@@ -81,7 +81,7 @@ class Ledger:
         new_from |= {key: state.watermark for key, state in states.items()}
         result = store_bars(
             session,
-            [SeriesBars(*item.key, item.bars) for item in slices],
+            slices,
             known_at,
             new_from,
             self._memory,
@@ -110,9 +110,15 @@ class Ledger:
         self, session: Session, slices: Sequence[SeriesSlice]
     ) -> tuple[dict[SeriesKey, NextBars], list[SeriesSlice]]:
         """Series that just go on, their cursors moved; and the slices of the others."""
-        times = Counter(item.key for item in slices)
-        found = [next_bars_of(item) for item in slices if times[item.key] == 1]
-        wanted = {bars.key: bars for bars in found if bars is not None}
+        wanted = {}
+        for item in slices:
+            bars = next_bars_of(item)
+            if bars is not None:
+                wanted[bars.key] = bars
+        if len({item.key for item in slices}) < len(slices):
+            # Two of one series that do not touch: there is a hole between them.
+            times = Counter(item.key for item in slices)
+            wanted = {key: wanted[key] for key in wanted if times[key] == 1}
         moved = advance_cursors(session, list(wanted.values()), self._run_id)
         others = [item for item in slices if item.key not in moved]
         return {key: wanted[key] for key in moved}, others
@@ -125,11 +131,11 @@ class Ledger:
         result: IngestResult,
     ) -> None:
         """Older bars that a slice brought along may have been missing or corrected."""
-        extra = []
+        extra, nothing_new = [], SeriesCounts()
         for key, bars in steady.items():
-            counts = result.by_series.get(key, SeriesCounts())
-            if counts.inserted != bars.new or counts.revised:
-                extra.append((key, counts.inserted - bars.new, counts.revised))
+            inserted, revised = result.by_series.get(key, nothing_new)
+            if inserted != bars.new or revised:
+                extra.append((key, inserted - bars.new, revised))
         add_counts(book.session, extra)
         filled = {key for key, inserted, _ in extra if inserted}
         if not filled:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -58,8 +57,7 @@ def join_adjacent(slices: Sequence[SeriesSlice]) -> list[SeriesSlice]:
 
     Where two hold a bar of the same slot, the one given later counts.
     """
-    keys = Counter(item.key for item in slices)
-    if len(keys) == len(slices):
+    if len({item.key for item in slices}) == len(slices):
         return list(slices)
     joined: list[SeriesSlice] = []
     order = list(Timeframe)

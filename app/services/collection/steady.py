@@ -34,8 +34,8 @@ def next_bars_of(item: SeriesSlice) -> NextBars | None:
     if not bars:
         return None
     step = _step(item.timeframe)
-    first = int(opens[0])
-    last = first if bars == 1 else int(opens[-1])
+    first = opens.item(0)
+    last = first if bars == 1 else opens.item(-1)
     begins, awaited = _microseconds(item.answered_from), _microseconds(expected)
     is_whole = first == begins and last - first == step * (bars - 1)
     if not is_whole or not begins <= awaited <= last:
