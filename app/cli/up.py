@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-import structlog
 from rich.console import Console
 
 from app.bootstrap import (
@@ -34,8 +33,6 @@ from app.domain.process import ProcessName
 from app.models.schema import head_revision, upgrade
 from app.processes.supervisor import Supervisor
 from app.services.runs import end_run
-
-log = structlog.get_logger(__name__)
 
 
 def run_up(config: Path | None, seconds: float | None, is_plain: bool) -> ExitCode:
@@ -83,7 +80,7 @@ def run_up(config: Path | None, seconds: float | None, is_plain: bool) -> ExitCo
         stack.callback(processes.stop)
         supervisors.append(processes)
         # 4. What a user sees.
-        watch = Watch(console, database, clock, supervisors, _keep_alive(door))
+        watch = Watch(console, database, clock, supervisors, door.keep_alive)
         failure = watch.run(stop, seconds, is_plain)
         console.print("[dim]stopping ...[/]")
         processes.stop()
@@ -115,17 +112,6 @@ def _database_line(door: DatabaseAccess, before: str | None, after: str) -> str:
     where = "embedded PostgreSQL" if door.owned else "PostgreSQL"
     how = "up to date" if before == after else f"migrated from {before or 'empty'}"
     return f"[dim]{where}: schema {after}, {how}[/]"
-
-
-def _keep_alive(door: DatabaseAccess) -> Callable[[], None]:
-    """Start the embedded server again if it died; for the thread that owns it."""
-
-    def restart_if_dead() -> None:
-        if door.server is not None and not door.server.is_alive():
-            log.warning("postgres_died", action="starting it again")
-            door.server.start()
-
-    return restart_if_dead
 
 
 @contextmanager

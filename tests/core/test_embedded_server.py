@@ -20,7 +20,7 @@ from sqlalchemy import text
 
 from app.config.settings import DatabaseSettings
 from app.core.database import Database
-from app.core.exceptions import ConfigurationError
+from app.core.exceptions import ConfigurationError, DatabaseUnavailable
 from app.core.postgres.access import connect_or_start, database_access
 from app.core.postgres.identity import server_identity
 from app.core.postgres.location import ServerLocation
@@ -192,6 +192,37 @@ def test_a_second_process_uses_the_first_ones_server(location: ServerLocation) -
             assert report["owned"] is False
             assert report["url"] == server.url
         assert server.is_alive()  # leaving does not stop what is not ours
+
+
+def test_who_shares_a_server_takes_it_over_when_its_owner_ends(
+    location: ServerLocation,
+) -> None:
+    with _running(location) as server:
+        shared = connect_or_start(location, server_identity())
+        shared.keep_alive()
+        assert not shared.owned  # its owner lives
+        assert server.is_alive()
+    try:
+        shared.keep_alive()
+
+        assert shared.owned
+        assert _execute(shared.url, "SELECT 1") == [1]
+    finally:
+        assert shared.server is not None
+        shared.server.stop()
+
+
+def test_a_server_that_had_to_move_is_not_taken_for_the_same(
+    location: ServerLocation,
+) -> None:
+    with _running(location) as server:
+        shared = connect_or_start(location, server_identity())
+        port = server.connection.port
+    with socket.create_server(("127.0.0.1", port)):
+        with pytest.raises(DatabaseUnavailable, match="another program took its port"):
+            shared.keep_alive()
+    assert shared.server is not None
+    shared.server.stop()
 
 
 def test_processes_that_start_together_share_one_server(

@@ -32,21 +32,53 @@ _POLL_SECONDS = 0.1
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DatabaseAccess:
     """How to reach the database.
 
     `server` is set where this process started the embedded server and so owns it;
-    everywhere else nothing needs stopping.
+    everywhere else nothing needs stopping. `location` is where the embedded server
+    keeps its files; None for a configured server.
     """
 
     url: str = field(repr=False)
     server: EmbeddedServer | None = None
+    location: ServerLocation | None = None
 
     @property
     def owned(self) -> bool:
         """Whether this process started the server."""
         return self.server is not None
+
+    def keep_alive(self) -> None:
+        """Start the embedded server again if it died, or its owner ended.
+
+        For a program that must outlive the command whose server it found running:
+        it becomes the owner. Cheap while the server runs.
+
+        Raises DatabaseUnavailable when the server had to move to another port, since
+        whoever was given `url` cannot follow, and else what `connect_or_start` does.
+        """
+        if self.location is None:
+            return
+        with _clear_file_errors(self.location):
+            if self.server is None:
+                lock = OwnerLock(self.location.lock_file)
+                if not lock.acquire():
+                    return  # its owner lives, or somebody is starting it just now
+                _log.warning("postgres_owner_ended", action="starting it again")
+                self.server = _start(
+                    self.location, server_identity(), lock, None
+                ).server
+            elif not self.server.is_alive():
+                _log.warning("postgres_died", action="starting it again")
+                self.server.start()
+        if self.server is not None and self.server.url != self.url:
+            raise DatabaseUnavailable(
+                "the embedded PostgreSQL was started again, but on port "
+                f"{self.server.connection.port}: another program took its port. "
+                "Start again to use the new one"
+            )
 
 
 @contextmanager
@@ -130,7 +162,7 @@ def _start(
     except BaseException:
         lock.release()
         raise
-    return DatabaseAccess(server.url, server)
+    return DatabaseAccess(server.url, server, location)
 
 
 def _find_running(location: ServerLocation) -> DatabaseAccess | None:
@@ -149,7 +181,7 @@ def _find_running(location: ServerLocation) -> DatabaseAccess | None:
     except psycopg2.OperationalError:
         return None
     _log.info("postgres_attached", port=connection.port)
-    return DatabaseAccess(connection.url())
+    return DatabaseAccess(connection.url(), location=location)
 
 
 @contextmanager
