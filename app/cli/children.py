@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.config.settings import Settings
+from app.core.allocator import ALLOCATOR
 from app.core.exceptions import ExitCode, FatalError
 from app.core.market_identity import state_directory
 from app.processes.supervisor import ChildSpec, ChildStatus
@@ -31,7 +32,7 @@ def child_spec(
     return ChildSpec(
         name=name,
         command=[sys.executable, "-m", "app.cli.main", *arguments],
-        environment=environment,
+        environment={**ALLOCATOR, **environment},
         log_path=_log_path(settings, name),
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.allocator import ALLOCATOR
 from tests.docker.compose_files import ROOT
 
 _KNOWN = set(
@@ -55,6 +56,12 @@ def test_every_instruction_is_one() -> None:
         if each.name == "RUN":
             assert shlex.split(each.text)
             subprocess.run(["sh", "-n", "-c", each.text], check=True)
+
+
+def test_processes_of_the_image_give_memory_back_as_those_of_up_do() -> None:
+    settings = " ".join(each.text for each in instructions() if each.name == "ENV")
+    for name, value in ALLOCATOR.items():
+        assert f"{name}={value} " in settings
 
 
 def test_the_base_image_is_pinned_to_a_full_version() -> None:
