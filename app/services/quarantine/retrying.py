@@ -31,6 +31,13 @@ from app.services.quarantine.keeping import OVERFLOW
 
 CANDLE = "candle"
 
+# Alone and later such a bar is possible; that another row of its reply said else, or
+# that it was sent before its slot began, remains.
+_NEVER_AS_SENT = frozenset(
+    rule.value
+    for rule in (RejectionRule.CONTRADICTS_LATER_ROW, RejectionRule.TIME_IN_FUTURE)
+)
+
 
 class RetryOutcome(str, Enum):
     """What judging an item again came to."""
@@ -193,9 +200,8 @@ async def _as_sent(
     source: RetrySource, case: RetryCase, timeframe: Timeframe, slot: datetime
 ) -> tuple[Candle | None, str]:
     """The bar in the raw text if today's rules take it, else why they do not."""
-    if case.rule == RejectionRule.CONTRADICTS_LATER_ROW.value:
-        # Alone it is possible; that another row of its reply said else remains.
-        return None, RejectionRule.CONTRADICTS_LATER_ROW.sentence
+    if case.rule in _NEVER_AS_SENT:
+        return None, RejectionRule(case.rule).sentence
     document = case.document
     if document is None:
         return None, "its raw text was cut or is no JSON"

@@ -148,10 +148,14 @@ def test_microseconds_name_the_slot_that_is_asked_for(database: Database) -> Non
         assert verdict.outcome.value == "replaced" and world.close_at(SLOT) == 101.0
 
 
-def test_a_contradicting_row_is_never_stored_by_itself(database: Database) -> None:
+@pytest.mark.parametrize(
+    "rule", [RejectionRule.CONTRADICTS_LATER_ROW, RejectionRule.TIME_IN_FUTURE]
+)
+def test_what_made_a_row_impossible_when_it_was_sent_remains(
+    database: Database, rule: RejectionRule
+) -> None:
     with database.session_scope() as session:
         world = World.build(session)
-        rule = RejectionRule.CONTRADICTS_LATER_ROW
         world.refuse(bar(SLOT, 300.0), rule=rule, occurred_at=SLOT, timeframe=M1)
         (verdict,) = world.retry(klines([bar(SLOT + MINUTE)]))
         assert verdict.outcome.value == "still_refused" and world.close_at(SLOT) is None
