@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -17,6 +17,7 @@ from app.models.cryptocurrency import Cryptocurrency
 from app.models.mixins import RunMixin, TimestampMixin, UuidKeyMixin
 
 _UNRESOLVED = (GapStatus.OPEN, GapStatus.REPAIRING)
+_Row = TypeVar("_Row")
 
 
 class MarketDataGap(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
@@ -130,6 +131,8 @@ class MarketDataGap(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
         The pause after an attempt doubles from `first_pause` to `longest_pause`. An
         absence that has been confirmed before is asked about again once the next
         answer may count, `spacing` after the last one.
+
+        They are locked; a gap that another writer is at work on is left out.
         """
         first = sa.literal(first_pause, sa.Interval())
         longest = sa.literal(longest_pause, sa.Interval())
@@ -161,18 +164,21 @@ class MarketDataGap(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
             )
             .limit(limit)
         )
-        return list(session.scalars(query))
+        return list(session.scalars(_locked(query)))
 
     @classmethod
     def get_repairing(
         cls, session: Session, cryptocurrency_ids: Collection[int]
     ) -> list[Self]:
-        """Gaps of these markets for which an answer is awaited."""
+        """Gaps of these markets for which an answer is awaited.
+
+        They are locked; a gap that another writer is at work on is left out.
+        """
         query = sa.select(cls).where(
             cls.cryptocurrency_id.in_(sorted(cryptocurrency_ids)),
             cls.status == GapStatus.REPAIRING,
         )
-        return list(session.scalars(query))
+        return list(session.scalars(_locked(query)))
 
     @classmethod
     def get_for_series(
@@ -195,3 +201,13 @@ class MarketDataGap(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
         if end is not None:
             query = query.where(cls.starts_at < end)
         return list(session.scalars(query.order_by(cls.starts_at, cls.detected_at)))
+
+
+def _locked(query: sa.Select[_Row]) -> sa.Select[_Row]:
+    """`query` with its gaps locked and read anew; none is waited for.
+
+    Whoever stores bars changes and deletes gaps under the locks of their cursors,
+    which these readers do not take: to wait for one here could end in a deadlock.
+    """
+    locked = query.with_for_update(of=MarketDataGap, skip_locked=True)
+    return locked.execution_options(populate_existing=True)

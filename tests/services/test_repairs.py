@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.config.settings import CollectorSettings, Settings
 from app.core.database import Database
 from app.core.exceptions import UnknownSymbol
+from app.domain.gap import GapStatus
 from app.exchange.replies import CandleRequest
-from app.models import Cryptocurrency
+from app.models import Cryptocurrency, MarketDataGap
 from app.services.collection.collector import CollectionService, FetchAnswer
+from app.services.collection.repairs import release_repairs
 from tests.models.factories import add_market, add_run, make_gap
 from tests.services.world import admit, at
 
@@ -58,6 +61,39 @@ def test_a_repair_asks_for_the_missing_slots_and_the_bars_beside_them(
         # Two slots, the bar after them and the one that is not closed.
         assert (task.request.since, task.request.limit) == (at(0), 4)
         assert task.request.symbol == "BTC/USDT"
+
+
+def test_a_gap_that_another_writer_fills_is_not_waited_for(database: Database) -> None:
+    with database.session_scope() as session:
+        collector = service(gapped(session))
+
+    with database.session_scope() as back_fill:
+        back_fill.delete(back_fill.scalars(select(MarketDataGap)).one())
+        back_fill.flush()
+        with database.session_scope() as session:
+            assert collector.plan_repairs(session, at(9)) == []
+
+    with database.session_scope() as session:
+        assert collector.plan_repairs(session, at(10)) == []
+
+
+def test_a_gap_whose_absence_another_writer_confirms_is_left_to_it(
+    database: Database,
+) -> None:
+    with database.session_scope() as session:
+        market = gapped(session)
+        service(market).plan_repairs(session, at(9))
+
+    with database.session_scope() as back_fill:
+        gap = back_fill.scalars(select(MarketDataGap)).one()
+        gap.status, gap.resolved_at = GapStatus.CONFIRMED_ABSENT, at(10)
+        back_fill.flush()
+        with database.session_scope() as session:
+            release_repairs(session, {(market.id, gap.timeframe)})
+
+    with database.session_scope() as session:
+        kept = session.scalars(select(MarketDataGap)).one()
+        assert kept.status is GapStatus.CONFIRMED_ABSENT
 
 
 def test_an_admitted_market_is_planned_until_it_is_rejected(
