@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from app.config.settings import CollectorSettings
-from app.core.exceptions import AppError, ExchangeError, UnknownSymbol
+from app.core.exceptions import AppError, BadData, RetryableError
 from app.domain.market import MarketStatus
 from app.domain.timeframe import Timeframe
 from app.exchange.replies import CandlePage, CandleRequest
@@ -197,11 +197,23 @@ class CollectionService:
 
 
 def raise_if_nothing_worked(progress: Progress) -> None:
-    """Let the process back off when every page of a pass failed."""
-    worst = [e for e in progress.errors if not isinstance(e, UnknownSymbol)]
-    if worst and not progress.pages:
-        retryable = [e for e in worst if isinstance(e, ExchangeError)]
-        raise (retryable or worst)[0]
+    """Let the process back off, or end, when every page of a pass failed.
+
+    What is wrong with one market alone must not stop the others: when they are up to
+    date, its page is the only one of a pass.
+    """
+    if progress.pages:
+        return
+    retryable = [e for e in progress.errors if isinstance(e, RetryableError)]
+    if retryable:
+        raise retryable[0]
+    refused = {
+        key[0]: error
+        for key, error in progress.failed.items()
+        if not isinstance(error, BadData)
+    }
+    if len(refused) > 1:
+        raise next(iter(refused.values()))
 
 
 def lag_seconds(
