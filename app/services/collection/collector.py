@@ -157,16 +157,16 @@ class CollectionService:
         self, session: Session, fetched: Sequence[FetchedPage], now: datetime
     ) -> int:
         """Flag stored bars that pages read again do not hold any more."""
-        answers = {
-            page.task.key: Answer(
+        answers = [
+            Answer(
                 page.task.cryptocurrency_id,
                 page.task.request.timeframe,
                 page.page.open_ms * 1000,
                 [item.occurred_at for item in page.page.rejected if item.occurred_at],
             )
             for page in fetched
-        }
-        found = find_vanished(session, list(answers.values()), now, self._run_id)
+        ]
+        found = find_vanished(session, answers, now, self._run_id)
         return keep_findings(session, found)
 
     def check_next(self, session: Session, now: datetime) -> DueCheck | None:
