@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,6 +74,13 @@ ODD_MARKETS = {
         volume=np.append([1e12] * 100, [0.0] * (_N - 100)),
     ),
 }
+_CALM = random_walk(_N, seed=5)
+# As some exchanges report: the close is none of the prices that high and low cover.
+ODD_MARKETS["closes outside of their bars"] = replace(
+    _CALM,
+    high=_CALM.low + 1e-4,
+    close=_CALM.low * np.resize([1.1, 1.0, 0.9], _N)[::-1],
+)
 # What may be missing there, and why.
 WITHOUT = {
     "up and down a millionfold": {"supertrend_10_3", "supertrend_direction_10_3"},

@@ -21,7 +21,8 @@ class Stochastic(Indicator):
     %K is where the close lies between the lowest low and the highest high of `period`
     bars, averaged over `smooth` bars; %D is its mean over `signal` bars. Where no price
     differed over `period` bars the raw value is 0/0 and read as 50, the middle, not as
-    TA-Lib's 0, which would be the lowest of lows.
+    TA-Lib's 0, which would be the lowest of lows. A close outside of that range, which
+    some exchanges report, counts as one at its end.
     """
 
     name: ClassVar[str] = "stochastic"
@@ -44,6 +45,7 @@ class Stochastic(Indicator):
     def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
         high, low, close = window.high, window.low, window.close
         raw, _ = talib.STOCHF(high, low, close, self.period, 1)
+        raw = np.clip(raw, 0.0, 100.0)
         if np.count_nonzero(high == low) >= self.period:
             is_flat = talib.MAX(high, self.period) == talib.MIN(low, self.period)
             raw[is_flat] = MIDDLE

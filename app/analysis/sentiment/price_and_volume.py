@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from app.analysis.indicators.money_flow import money_flow_volume
 from app.analysis.window import CandleWindow
 
 
@@ -51,17 +52,11 @@ def accumulation(window: CandleWindow, bars: int = 20) -> float | None:
     """
     if len(window) < bars:
         return None
-    high, low, close, volume = (
-        column[-bars:]
-        for column in (window.high, window.low, window.close, window.volume)
-    )
-    traded = float(volume.sum())
+    window = window.last(bars)
+    traded = float(window.volume.sum())
     if traded <= 0:
         return 0.0
-    spread = high - low
-    place = np.zeros(bars)
-    np.divide(2 * close - high - low, spread, out=place, where=spread > 0)
-    return _bounded(float((np.clip(place, -1.0, 1.0) * volume).sum()) / traded)
+    return _bounded(float(money_flow_volume(window).sum()) / traded)
 
 
 def _bounded(value: float) -> float:
