@@ -1,4 +1,4 @@
-"""What of `crypto-bot` accounts for the data: coverage, events of the universe."""
+"""What of `crypto-bot` looks after the data: coverage, size, events, universe."""
 
 from __future__ import annotations
 
@@ -48,6 +48,21 @@ def coverage(
     raise typer.Exit(show_coverage(config, options))
 
 
+def compact(
+    config: ConfigOption = None,
+    recording: RecordingOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be rebuilt.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show what each month of bars takes; rebuild loose indexes of finished ones."""
+    from app.cli.compact import compact as compact_months
+
+    choose_recording(recording)
+    compact_months(config, dry_run, json)
+
+
 def events(
     config: ConfigOption = None,
     recording: RecordingOption = None,
@@ -75,5 +90,6 @@ def accept(config: ConfigOption = None, recording: RecordingOption = None) -> No
 def add_coverage_commands(cli: typer.Typer) -> None:
     """Add these commands to the program."""
     cli.command()(coverage)
+    cli.command()(compact)
     cli.command()(events)
     cli.add_typer(universe_cli, name="universe")
