@@ -117,7 +117,7 @@ def build_clock(settings: Settings) -> Clock:
         return SystemClock()
     from app.exchange.replay_clock import read_replay_clock
 
-    return read_replay_clock(replay_url(settings))
+    return read_replay_clock(replay_url(settings), market_identity(settings))
 
 
 def build_process(name: ProcessName, runtime: Runtime) -> BaseProcess:

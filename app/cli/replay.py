@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 import threading
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +14,12 @@ from app.cli.children import child_environment, child_spec, gave_up
 from app.config.settings import ReplaySettings, Settings
 from app.core.clock import SystemClock
 from app.core.exceptions import ConfigurationError, ExchangeUnavailable
-from app.core.market_identity import REPLAY
+from app.core.market_identity import REPLAY, market_identity
+from app.exchange.replay_clock import is_answering
 from app.processes.supervisor import Supervisor
 
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.1
-_PROBE_SECONDS = 2.0
 
 
 def needs_market(settings: Settings) -> bool:
@@ -73,8 +72,11 @@ def running_market(
 
 @contextmanager
 def market_for_script(settings: Settings, config: Path | None) -> Iterator[None]:
-    """See to it that a replay market answers; starts one if none does."""
-    if not needs_market(settings) or _answers(replay_url(settings)):
+    """See to it that the replay market answers; starts it if nothing does.
+
+    Raises ConfigurationError where a market of other settings answers.
+    """
+    if not needs_market(settings) or _answers(settings):
         yield
         return
     require_free_port(settings.replay)
@@ -85,7 +87,7 @@ def market_for_script(settings: Settings, config: Path | None) -> Iterator[None]
 def _wait_until_ready(settings: Settings, market: Supervisor) -> None:
     clock, never = SystemClock(), threading.Event()
     give_up_at = clock.monotonic() + _START_SECONDS
-    while not _answers(replay_url(settings)):
+    while not _answers(settings):
         failed = market.failed_for_good()
         if failed is not None:
             raise gave_up(settings, failed)
@@ -97,10 +99,6 @@ def _wait_until_ready(settings: Settings, market: Supervisor) -> None:
         clock.wait(never, _POLL_SECONDS)
 
 
-def _answers(url: str) -> bool:
-    """Whether a replay market tells its time at `url`."""
-    try:
-        with urllib.request.urlopen(f"{url}/replay/clock", timeout=_PROBE_SECONDS):
-            return True
-    except (OSError, ValueError):
-        return False
+def _answers(settings: Settings) -> bool:
+    """Whether our replay market answers; raises ConfigurationError for another."""
+    return is_answering(replay_url(settings), market_identity(settings))

@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from app.config.settings import Settings
+from app.config.settings import ReplaySettings, Settings
 
 REPLAY = "replay"
 
@@ -19,7 +19,11 @@ def market_identity(settings: Settings) -> str:
     """
     if settings.exchange.id != REPLAY:
         return settings.exchange.id
-    replay = settings.replay
+    return replay_identity(settings.replay)
+
+
+def replay_identity(replay: ReplaySettings) -> str:
+    """What a replay market with these settings is, wherever it listens."""
     if replay.recording:
         return f"recording:{Path(replay.recording).resolve().name}"
     return (

@@ -1,4 +1,4 @@
-"""Takes over the replay market's virtual time."""
+"""Takes over the replay market's virtual time, after asking which market it is."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from app.core.exceptions import ConfigurationError, ExchangeUnavailable
 _ATTEMPTS = 40
 _PAUSE_SECONDS = 0.25
 _TIMEOUT_SECONDS = 5.0
+_PROBE_SECONDS = 2.0
 
 
-def read_replay_clock(url: str) -> ScaledClock:
-    """A clock that runs with the replay market at `url`.
+def read_replay_clock(url: str, market: str) -> ScaledClock:
+    """A clock that runs with the replay market at `url`, which must be `market`.
 
     Waits up to 10 seconds for the market to come up, since both may be starting.
 
     Raises:
         ExchangeUnavailable: nothing answers there.
-        ConfigurationError: what answers is not a replay market.
+        ConfigurationError: what answers is not a replay market, or another one.
     """
     if not url.startswith(("http://", "https://")):
         raise ConfigurationError(
             f"exchange.replay_url: {url!r} is not a URL that starts with http://"
         )
-    document = _read_with_patience(f"{url.rstrip('/')}/replay/clock")
+    document = _read_with_patience(_address(url))
     try:
         virtual_ms = int(document["virtual_ms"])
         real_ms = int(document["real_ms"])
@@ -38,6 +39,7 @@ def read_replay_clock(url: str) -> ScaledClock:
         ends_ms = document.get("ends_ms")
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(f"no replay market answers at {url}") from error
+    _require(market, document, url)
     return ScaledClock(
         _from_ms(virtual_ms),
         _from_ms(real_ms),
@@ -46,12 +48,47 @@ def read_replay_clock(url: str) -> ScaledClock:
     )
 
 
+def is_answering(url: str, market: str) -> bool:
+    """Whether the replay market `market` tells its time at `url` just now.
+
+    Raises ConfigurationError where another market does.
+    """
+    try:
+        document = _read(_address(url), _PROBE_SECONDS)
+    except (OSError, ValueError):
+        return False
+    if not isinstance(document, dict):
+        return False
+    _require(market, document, url)
+    return True
+
+
+def _require(market: str, document: dict[str, Any], url: str) -> None:
+    """Refuse a market of other settings: its bars would be stored as those of ours."""
+    found = document.get("market")
+    if found != market:
+        raise ConfigurationError(
+            f"the replay market at {url} is {found or 'one that tells no name'}, the "
+            f"configuration asks for {market}: stop that one (another `crypto-bot "
+            "up`?), give the same --recording or replay settings, or another "
+            "replay.port"
+        )
+
+
+def _address(url: str) -> str:
+    return f"{url.rstrip('/')}/replay/clock"
+
+
+def _read(url: str, timeout_seconds: float) -> Any:
+    with urllib.request.urlopen(url, timeout=timeout_seconds) as reply:
+        return json.loads(reply.read(65536))
+
+
 def _read_with_patience(url: str) -> dict[str, Any]:
     clock, never = SystemClock(), threading.Event()
     for attempt in range(_ATTEMPTS):
         try:
-            with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as reply:
-                document = json.loads(reply.read(65536))
+            document = _read(url, _TIMEOUT_SECONDS)
         except urllib.error.HTTPError as error:
             raise ConfigurationError(
                 f"no replay market answers at {url}: status {error.code}"

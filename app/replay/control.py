@@ -22,11 +22,15 @@ def add_control_routes(
     clock: VirtualClock,
     faults: FaultBook,
     requests: RequestLog,
+    identity: str,
 ) -> None:
-    """Paths that cost no weight, are never spoilt and are not in the request log."""
+    """Paths that cost no weight, are never spoilt and are not in the request log.
+
+    `identity` tells a client whether this is the market it means.
+    """
 
     async def read_clock(request: web.Request) -> web.Response:
-        return json_reply(clock.reading())
+        return json_reply(clock.reading() | {"market": identity})
 
     async def read_health(request: web.Request) -> web.Response:
         now_ms = clock.now_ms()

@@ -14,6 +14,7 @@ from aiohttp import web
 from app.config.settings import ReplaySettings
 from app.core.clock import SystemClock
 from app.core.exceptions import ConfigurationError
+from app.core.market_identity import replay_identity
 from app.replay.api import SpotApi
 from app.replay.control import add_control_routes, add_served_route
 from app.replay.door import Door
@@ -75,7 +76,9 @@ def build_app(
         requests=requests,
     )
     app = web.Application(client_max_size=1024 * 1024)
-    add_control_routes(app.router, listed, clock, faults, requests)
+    add_control_routes(
+        app.router, listed, clock, faults, requests, replay_identity(settings)
+    )
     app[FAULTS], app[REQUESTS] = faults, requests
     if served is not None:
         app[SERVED] = served

@@ -53,7 +53,7 @@ class VirtualClock:
         return self._latest
 
     def reading(self) -> dict[str, object]:
-        """What `/replay/clock` says: one instant on both scales, and the speed."""
+        """What `/replay/clock` says of time: one instant on both scales, the speed."""
         real = self._system.now()
         virtual = self._clock.virtual_at + timedelta(
             seconds=(real - self._clock.real_at).total_seconds() * self.speed

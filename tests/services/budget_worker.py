@@ -12,13 +12,22 @@ import sys
 from datetime import timedelta
 
 from app.bootstrap import open_exchange
-from app.config.settings import DatabaseSettings, ExchangeSettings, Settings
+from app.config.settings import (
+    DatabaseSettings,
+    ExchangeSettings,
+    ReplaySettings,
+    Settings,
+)
 from app.core.clock import ScaledClock
 from app.core.database import Database
 from app.core.exceptions import AppError, RateLimited
+from app.core.market_identity import market_identity
 from app.domain.timeframe import Timeframe
 from app.exchange.replay_clock import read_replay_clock
 from app.exchange.service import ExchangeService
+
+HISTORY_DAYS = 3
+"""Of the market that is asked."""
 
 _said: set[str] = set()
 
@@ -57,9 +66,10 @@ async def main(database_url: str, market_url: str, seed: str) -> None:
     settings = Settings(
         exchange=ExchangeSettings(
             replay_url=market_url, tickers_ttl_seconds=0, call_deadline_seconds=5
-        )
+        ),
+        replay=ReplaySettings(history_days=HISTORY_DAYS),
     )
-    clock = read_replay_clock(market_url)
+    clock = read_replay_clock(market_url, market_identity(settings))
     database = Database(DatabaseSettings(), database_url)
     async with open_exchange(settings, clock, database) as exchange:
         await asyncio.gather(

@@ -19,6 +19,7 @@ from app.config.settings import ReplaySettings
 from app.core.database import Database
 from app.replay.server import serve
 from tests.processes.waiting import wait_until
+from tests.services.budget_worker import HISTORY_DAYS
 
 BUDGET = 0.8 * 6000
 MINUTE_MS = 60_000
@@ -38,7 +39,7 @@ def market() -> Iterator[str]:
         ready.set()
 
     def run() -> None:
-        settings = ReplaySettings(port=0, history_days=3, speed=SPEED)
+        settings = ReplaySettings(port=0, history_days=HISTORY_DAYS, speed=SPEED)
         loop.run_until_complete(serve(settings, None, listen, stop))
 
     thread = threading.Thread(target=run)
