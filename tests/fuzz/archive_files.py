@@ -77,7 +77,7 @@ def judge_file(case: Case, chunks: Sequence[Any]) -> Iterator[str]:
         .split("\n")
     )
     for item in refused:
-        raw = item.raw if case.subject.kind is Kind.TRADE_FILE else item.item.raw
+        raw = item.raw
         if "[cut: " not in raw and raw not in raws and raw + "\r" not in raws:
             yield f"refused {raw!r:.120} is no line of the file"
     if case.subject.kind is Kind.TRADE_FILE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from app.exchange.archives.bar_table import (
 from app.exchange.archives.files import open_csv, promises_whole_lines
 from app.exchange.archives.lines import BLOCK_BYTES, Block, read_blocks
 from app.exchange.bar_rules import Bools, broken_rules, rejected_bar
-from app.exchange.moments import EARLIEST_MS, LATEST_MS, milliseconds_of
+from app.exchange.moments import milliseconds_of
 from app.exchange.rejected import RejectedItem
 
 # A file with more is not of this layout; its rows would only flood the quarantine.
@@ -46,18 +46,10 @@ class BarFile:
     clock: str = "the exchange's clock"
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedBar:
-    """A row that cannot be true; `open_at` is the slot it claims, where it is one."""
-
-    item: RejectedItem
-    open_at: datetime | None
-
-
 class TooManyRefused(BadData):
     """A file refused as a whole; `refused` has its first 1,000 impossible rows."""
 
-    def __init__(self, message: str, refused: Sequence[RefusedBar]) -> None:
+    def __init__(self, message: str, refused: Sequence[RejectedItem]) -> None:
         super().__init__(message)
         self.refused = tuple(refused)
 
@@ -72,7 +64,7 @@ class BarChunk:
 
     open_ms: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
-    refused: tuple[RefusedBar, ...] = ()
+    refused: tuple[RejectedItem, ...] = ()
 
     def __len__(self) -> int:
         return len(self.open_ms)
@@ -111,7 +103,7 @@ class _Reader:
         self._layout: CsvLayout | None = None
         self._units: int | None = None
         self._last_ms = -1
-        self._refused: list[RefusedBar] = []
+        self._refused: list[RejectedItem] = []
 
     def read(self, block: Block) -> BarChunk:
         """The bars of the next block."""
@@ -126,7 +118,7 @@ class _Reader:
         good = table[~bad & ~(table[:, 0] >= self._stop_ms)]
         return self._chunk(good, refused)
 
-    def _judge(self, table: Table, block: Block) -> tuple[Bools, list[RefusedBar]]:
+    def _judge(self, table: Table, block: Block) -> tuple[Bools, list[RejectedItem]]:
         opens, timeframe = table[:, 0], self._file.timeframe
         rules = broken_rules(table, timeframe, self._server_now)
         with np.errstate(invalid="ignore"):
@@ -170,30 +162,25 @@ class _Reader:
             out |= opens >= milliseconds_of(file.ends_at)
         return out
 
-    def _too_many(self, last: RefusedBar, kept: list[RefusedBar]) -> TooManyRefused:
-        opened = last.item.occurred_at
+    def _too_many(self, last: RejectedItem, kept: list[RejectedItem]) -> TooManyRefused:
+        opened = last.occurred_at
         when = "no time" if opened is None else opened.isoformat()
         return TooManyRefused(
             f"over {MOST_REFUSED} rows are impossible (the last, of {when}: "
-            f"{last.item.reason}; {self._file.clock} says "
+            f"{last.reason}; {self._file.clock} says "
             f"{self._server_now.isoformat()}); the file is refused as a whole",
             kept,
         )
 
     def _refuse(
         self, rule: RejectionRule, line: bytes, cells: list[float]
-    ) -> RefusedBar:
-        file, open_at = self._file, None
-        if EARLIEST_MS <= cells[0] < LATEST_MS:
-            moment = datetime.fromtimestamp(cells[0] / 1000, timezone.utc)
-            open_at = moment if file.timeframe.is_aligned(moment) else None
-        raw = line.decode("utf-8", "backslashreplace")
-        item = rejected_bar(
+    ) -> RejectedItem:
+        file, raw = self._file, line.decode("utf-8", "backslashreplace")
+        return rejected_bar(
             file.symbol, file.timeframe, rule, raw, cells, self._server_now
         )
-        return RefusedBar(item, open_at)
 
-    def _chunk(self, good: Table, refused: list[RefusedBar]) -> BarChunk:
+    def _chunk(self, good: Table, refused: list[RejectedItem]) -> BarChunk:
         opens = good[:, 0].astype(np.int64)
         if (np.diff(opens) <= 0).any():
             order = np.argsort(opens, kind="stable")

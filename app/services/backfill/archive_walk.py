@@ -108,7 +108,7 @@ class ArchiveWalk:
         except BadData as error:
             self.refused.append(str(error))
             if isinstance(error, TooManyRefused):
-                self._rows += [refused.item for refused in error.refused]
+                self._rows += error.refused
             log.warning("archive_refused", file=file.name, error=str(error))
             return None
         self.files_read += 1

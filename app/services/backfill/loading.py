@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from app.domain.timeframe import Timeframe
-from app.exchange.archives.bar_file import BarChunk, BarFile, RefusedBar, read_bars
+from app.exchange.archives.bar_file import BarFile, read_bars
 from app.exchange.archives.layout import ArchiveFile
-from app.models.bars import BAR_DTYPE, VALUES, to_microseconds
+from app.exchange.rejected import RejectedItem
+from app.models.bars import to_microseconds
+from app.services.collection.answers import bars_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +25,7 @@ class LoadedBars:
     bars: npt.NDArray[np.void]
     starts_at: datetime
     ends_at: datetime
-    refused: tuple[RefusedBar, ...] = ()
+    refused: tuple[RejectedItem, ...] = ()
 
     @classmethod
     def joined(cls, parts: Sequence[LoadedBars]) -> LoadedBars:
@@ -58,19 +60,6 @@ def load_archive(
     refused = tuple(item for chunk in chunks for item in chunk.refused)
     ceil = file.timeframe.ceil
     return LoadedBars(bars[first:last], ceil(starts_at), ceil(ends_at), refused)
-
-
-def bars_of(chunks: Sequence[BarChunk]) -> npt.NDArray[np.void]:
-    """The bars of consecutive chunks as one array of `BAR_DTYPE`."""
-    bars = np.empty(sum(len(chunk) for chunk in chunks), dtype=BAR_DTYPE)
-    start = 0
-    for chunk in chunks:
-        part = bars[start : start + len(chunk)]
-        part["open_at"] = chunk.open_ms * 1000
-        for column, name in enumerate(VALUES):
-            part[name] = chunk.values[:, column]
-        start += len(chunk)
-    return bars
 
 
 def slots_of(timeframe: Timeframe, loaded: Sequence[LoadedBars]) -> int:

@@ -14,16 +14,17 @@ from app.core.exceptions import BadData
 from app.core.market_identity import REPLAY
 from app.exchange.archives.bar_file import (
     BarFile,
-    RefusedBar,
     TooManyRefused,
     read_bars,
 )
+from app.exchange.rejected import RejectedItem
 from app.models.bars import BAR_DTYPE, from_microseconds, to_microseconds
-from app.services.backfill.loading import LoadedBars, bars_of
+from app.services.backfill.loading import LoadedBars
 from app.services.backfill.report import SeriesReport
 from app.services.backfill.series_run import BARS_PER_TRANSACTION, SeriesJob
-from app.services.backfill.slicing import slice_of_files
+from app.services.backfill.slicing import slices_of_files
 from app.services.backfill.storing import SliceStore
+from app.services.collection.answers import bars_of
 
 
 @dataclass
@@ -41,7 +42,7 @@ class RecordedRun:
     server_now: datetime
     on_slots: Callable[[int], None]
     _bars: list[NDArray[np.void]] = field(default_factory=list)
-    _refused: list[RefusedBar] = field(default_factory=list)
+    _refused: list[RejectedItem] = field(default_factory=list)
     _reached: datetime | None = None
 
     async def fill(self) -> None:
@@ -52,8 +53,7 @@ class RecordedRun:
         try:
             await self._read()
         except TooManyRefused as error:
-            items = [refused.item for refused in error.refused]
-            await self.store.store([], items, self.report)
+            await self.store.store([], error.refused, self.report)
             raise
         await self._flush()
         self.report.files_read += 1
@@ -80,7 +80,7 @@ class RecordedRun:
 
     async def _flush(self) -> None:
         bars = np.concatenate([np.empty(0, BAR_DTYPE), *self._bars])
-        refused, items = self._refused, [each.item for each in self._refused]
+        items = tuple(self._refused)
         self._bars, self._refused = [], []
         if not len(bars):
             if items:
@@ -89,8 +89,8 @@ class RecordedRun:
         timeframe = self.job.timeframe
         first = from_microseconds(int(bars["open_at"][0]))
         end = timeframe.next_open(from_microseconds(int(bars["open_at"][-1])))
-        loaded = LoadedBars(bars, self._reached or first, end, tuple(refused))
-        part = slice_of_files(self.job.key, loaded, self.server_now, is_whole=False)
-        await self.store.store([part], items, self.report)
+        loaded = LoadedBars(bars, self._reached or first, end, items)
+        parts = slices_of_files(self.job.key, [loaded], self.server_now, is_whole=False)
+        await self.store.store(parts, items, self.report)
         self.on_slots(timeframe.count_bars(loaded.starts_at, end))
         self._reached = end

@@ -14,8 +14,8 @@ from app.services.backfill.exchange_walk import ExchangeWalk, windows
 from app.services.backfill.loading import LoadedBars, slots_of
 from app.services.backfill.report import SeriesReport
 from app.services.backfill.slicing import (
-    slice_of_files,
     slices_of_answers,
+    slices_of_files,
     without_unlisted,
 )
 from app.services.backfill.storing import SliceStore
@@ -92,12 +92,11 @@ class SeriesRun:
         if not self._loaded:
             return
         parts = self._loaded[::-1] if stretch.goes_back else self._loaded
-        whole = LoadedBars.joined(parts)
         self._loaded = []
-        part = slice_of_files(self.job.key, whole, self.server_now)
-        items = [refused.item for refused in whole.refused]
-        await self._save(stretch, [part], items)
-        self._tell(whole.starts_at, whole.ends_at)
+        slices = slices_of_files(self.job.key, parts, self.server_now)
+        items = [item for part in parts for item in part.refused]
+        await self._save(stretch, slices, items)
+        self._tell(parts[0].starts_at, parts[-1].ends_at)
 
     async def _ask_exchange(self, stretch: Stretch) -> None:
         left, self._left = self._left, None

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from app.domain.gap import GapReason
 from app.domain.timeframe import Timeframe
-from app.models.bars import BAR_DTYPE, VALUES
+from app.models.bars import BAR_DTYPE
 from app.models.series_lock import SeriesKey
 from app.services.collection.accounting import account_for
+from app.services.collection.answers import bars_of, testimony_of
 from app.services.collection.fetched import FetchedPage
 
 
@@ -104,27 +105,20 @@ def _join(first: SeriesSlice, second: SeriesSlice) -> SeriesSlice:
 def slice_of_page(item: FetchedPage, tail_grace_seconds: float) -> SeriesSlice:
     """The slice that a page of the exchange answers."""
     task, page = item.task, item.page
-    bars = np.empty(len(page), dtype=BAR_DTYPE)
-    bars["open_at"] = page.open_ms * 1000
-    for column, name in enumerate(VALUES):
-        bars[name] = page.values[:, column]
     settled = account_for(
         page, task.expected_from, task.request.limit, tail_grace_seconds
     )
     start = page.timeframe.ceil(page.since)
-    moments = [item.occurred_at for item in page.rejected if item.occurred_at]
-    refused = [moment for moment in moments if page.timeframe.is_aligned(moment)]
-    # A refused row whose time cannot be read may be any of the missing ones.
-    is_unclear = len(refused) < len(page.rejected)
+    says = testimony_of(page.timeframe, len(page) > 0, page.rejected)
     return SeriesSlice(
         cryptocurrency_id=task.cryptocurrency_id,
         timeframe=page.timeframe,
-        bars=bars,
+        bars=bars_of([page]),
         answered_from=start,
         answered_until=max(start, settled),
-        counts_as_answer=len(page) > 0 and not is_unclear,
+        counts_as_answer=says.counts_as_answer,
         read_at=page.server_now,
-        reason=GapReason.QUARANTINED if is_unclear else None,
-        refused=frozenset(refused),
+        reason=says.reason,
+        refused=says.refused,
         expected_from=task.expected_from,
     )

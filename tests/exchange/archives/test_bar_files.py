@@ -50,7 +50,7 @@ def opens(chunks: Iterable[BarChunk]) -> list[datetime]:
 
 
 def rules(chunks: Iterable[BarChunk]) -> list[str]:
-    return [bar.item.rule for chunk in chunks for bar in chunk.refused]
+    return [item.rule for chunk in chunks for item in chunk.refused]
 
 
 def test_milliseconds_and_microseconds_give_the_same_bars(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_an_impossible_row_is_refused_alone_with_its_text(
     rows[1] = ",".join(cells)
     (chunk,) = read(write_zip(tmp_path / "a.zip", rows))
     assert rules([chunk]) == [rule]
-    assert chunk.refused[0].item.raw.strip('"') == rows[1]
+    assert chunk.refused[0].raw.strip('"') == rows[1]
     assert opens([chunk]) == [hour(n) for n in (0, 2, 3, 4)]
 
 
@@ -161,7 +161,7 @@ def test_a_last_line_that_may_be_cut_is_refused(tmp_path: Path) -> None:
     path.write_text("\n".join(lines())[:-20])
     *_, last = chunks = read(path, block_bytes=100)
     assert rules(chunks) == ["file_line_cut"]
-    assert last.refused[0].open_at == hour(4)
+    assert last.refused[0].occurred_at == hour(4)
     assert opens(chunks) == [hour(n) for n in range(4)]
 
 

@@ -20,7 +20,8 @@ class PlayedHistory:
 
     A request is answered with the first bars from its start on, `most` at most, as
     Binance does; `asked` holds the requests. From request number `fails_at` on every
-    one fails. Slots in `silent` are answered by `[]`.
+    one fails. Slots in `silent` are answered by `[]`; bars of those in `garbled` come
+    with a time that nobody can read.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class PlayedHistory:
         self.most = 1000
         self.fails_at: int | None = None
         self.silent: set[datetime] = set()
+        self.garbled: set[datetime] = set()
         self.asked: list[CandleRequest] = []
 
     async def fetch_many(
@@ -63,7 +65,9 @@ class PlayedHistory:
             return build_page(request, [], self.now)
         while len(rows) < min(request.limit, self.most) and open_at < self.now:
             if open_at not in self.missing:
-                ms = round(open_at.timestamp() * 1000)
+                ms: float | None = round(open_at.timestamp() * 1000)
+                if open_at in self.garbled:
+                    ms = None
                 rows.append([ms, *(float(cell) for cell in CELLS)])
             open_at = timeframe.next_open(open_at)
         return build_page(request, rows, self.now)

@@ -23,7 +23,13 @@ from app.services.backfill import exchange_walk, series_run
 from app.services.backfill.report import SeriesReport
 from app.services.backfill.service import BackfillService
 from tests.exchange.archives.archive_server import serving
-from tests.exchange.archives.packing import Row, pack_klines, write_checksum
+from tests.exchange.archives.packing import (
+    Row,
+    kline,
+    pack_klines,
+    write_checksum,
+    write_zip,
+)
 from tests.services.backfill.filling import NOW, Filling
 from tests.services.backfill.history import CELLS, PlayedHistory
 
@@ -196,6 +202,25 @@ def test_an_empty_answer_proves_nothing(database: Database) -> None:
         filling.clock.advance(3600)
     assert {gap.status for gap in filling.gaps(H1)} == {GapStatus.CONFIRMED_ABSENT}
     assert filling.is_covered(H1)
+
+
+def test_a_bar_whose_time_cannot_be_read_is_no_evidence_of_absence(
+    database: Database, tmp_path: Path
+) -> None:
+    archived, served = month(10) + timedelta(hours=5), month(12) + timedelta(hours=5)
+    lines = [kline(row, H1) for row in rows(month(10), month(11))]
+    lines[5] = f"?{lines[5]}"
+    write_zip(tmp_path / month_file("BTCUSDT", month(10), H1).path, lines)
+    filling, exchange = Filling(database), played([archived])
+    exchange.garbled = {served}
+    for _ in range(4):
+        filling.fill(filling.job(H1, month(10), is_recheck=True), tmp_path, exchange)
+        filling.clock.advance(3600)
+    first, last = filling.gaps(H1)
+    assert (first.starts_at, last.starts_at) == (archived, served)
+    assert {gap.status for gap in (first, last)} == {GapStatus.OPEN}
+    assert {gap.reason.value for gap in (first, last)} == {"quarantined"}
+    assert (first.confirmations, last.confirmations) == (0, 0)
 
 
 def test_bars_that_closed_just_now_may_still_come(database: Database) -> None:
