@@ -83,6 +83,7 @@ ODD_MARKETS["closes outside of their bars"] = replace(
 )
 # What may be missing there, and why.
 WITHOUT = {
+    "closes outside of their bars": {"supertrend_10_3", "supertrend_direction_10_3"},
     "up and down a millionfold": {"supertrend_10_3", "supertrend_direction_10_3"},
     "duplicate highs": {"supertrend_10_3", "supertrend_direction_10_3"},
     "no volume": {"vwap_utc_day"},
