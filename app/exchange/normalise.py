@@ -32,6 +32,10 @@ _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 def market_from(unified: Mapping[str, Any], exchange: str, precision: int) -> Market:
     """A market of ccxt's list; `precision` is the client's `precisionMode`."""
+    base, quote = _name(unified, "base"), _name(unified, "quote")
+    if base == unified.get("id") and base.endswith(quote):
+        # What ccxt falls back on where the entry names no base currency.
+        raise BadData(f"base must be a currency, got the market's own name {base!r}")
     active = unified.get("active")
     places = unified.get("precision") or {}
     limits = unified.get("limits") or {}
@@ -39,8 +43,8 @@ def market_from(unified: Mapping[str, Any], exchange: str, precision: int) -> Ma
         exchange=exchange,
         symbol=_name(unified, "symbol"),
         exchange_symbol=_name(unified, "id"),
-        base=_name(unified, "base"),
-        quote=_name(unified, "quote"),
+        base=base,
+        quote=quote,
         # None: the venue does not say, and lists only what trades.
         status=MarketStatus.HALTED if active is False else MarketStatus.TRADING,
         price_tick=_step(places, "price", precision),

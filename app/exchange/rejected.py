@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,8 @@ class RejectedItem:
 
     `rule` is a stable id (`RejectionRule`), `reason` the same in words, `raw` the item
     as the venue sent it (JSON), `figures` what the rule looked at, in JSON's types,
-    `occurred_at` the time the item claims, where it can be read.
+    `occurred_at` the time the item claims, where it can be read. `texts` are its short
+    texts, one of which is likely its own name.
     """
 
     symbol: str
@@ -36,6 +37,7 @@ class RejectedItem:
     figures: Mapping[str, Any] = field(default_factory=dict)
     occurred_at: datetime | None = None
     timeframe: Timeframe | None = None
+    texts: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
 
 def reject(
@@ -59,6 +61,7 @@ def reject(
         figures={name: plain(value) for name, value in (figures or {}).items()},
         occurred_at=occurred_at,
         timeframe=timeframe,
+        texts=_short_texts(raw),
     )
 
 
@@ -76,6 +79,14 @@ def impossible(
         figures={} if unit is None else {"time_reads_as": unit},
         occurred_at=moment,
     )
+
+
+def _short_texts(raw: object) -> frozenset[str]:
+    values = raw.values() if isinstance(raw, Mapping) else raw
+    if not isinstance(values, Iterable) or isinstance(values, str):
+        return frozenset()
+    texts = (value for value in values if isinstance(value, str))
+    return frozenset(text for text in texts if 0 < len(text) <= _NAME_LIMIT)
 
 
 def raw_text(raw: object) -> str:

@@ -331,13 +331,15 @@ class ExchangeService:
     async def _refresh_markets(self) -> None:
         async def ask() -> list[Any]:
             unified = [m for m in await self._client.fetch_markets() if m is not None]
-            self._market_list.offer(unified, self._client.precisionMode)
+            refused = current_record().rejected
+            unreadable = [item for item in refused if item.what == "market"]
+            self._market_list.offer(unified, self._client.precisionMode, unreadable)
             return unified
 
         unified, _ = await self._call("market list", ask)
-        doubted = self._market_list.doubted
-        kept = [self._client.markets[symbol] for symbol in sorted(doubted)]
-        good = self._market_list.markets.keys() - doubted
+        old = self._market_list.kept
+        kept = [self._client.markets[symbol] for symbol in sorted(old)]
+        good = self._market_list.markets.keys() - old
         fresh = [m for m in unified if m["symbol"] in good]
         self._client.set_markets([*kept, *fresh])
         self._markets_at = self._clock.monotonic()

@@ -151,7 +151,15 @@ class StrictReplies(StrictNumbers):
 
     def parse_market(self, market: Any) -> Any:
         parse = super().parse_market  # type: ignore[misc]
-        return _guarded("market", market, lambda: parse(market), None)
+
+        def parse_known() -> Any:
+            parsed = parse(market)
+            if parsed is None:
+                # ccxt leaves out without a word what it finds no currencies in.
+                raise ValueError("no base or quote currency")
+            return parsed
+
+        return _guarded("market", market, parse_known, None)
 
     def parse_ticker(self, ticker: Any, market: Any = None) -> Any:
         parse = super().parse_ticker  # type: ignore[misc]

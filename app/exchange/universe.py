@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -12,6 +12,7 @@ from app.core.exceptions import BadData, CorruptReply, UnknownSymbol
 from app.domain.market import Market, MarketStatus
 from app.domain.universe import LARGEST_SHRINK, is_collapse
 from app.exchange.normalise import market_from
+from app.exchange.refused_markets import find_unclear
 from app.exchange.rejected import RejectedItem, impossible
 
 _log = structlog.get_logger(__name__)
@@ -22,8 +23,9 @@ class MarketList:
 
     A changed reply format makes ccxt drop markets, or call them inactive, without an
     error. Where over a fifth of the trading markets are lost at once, they are kept
-    as they were: looking a market up goes on working. Whether they really are gone is
-    decided with the stored universe, see `app.services.universe`.
+    as they were: looking a market up goes on working. So is a market whose entry may be
+    one that cannot be read. Whether they really are gone is decided with the stored
+    universe, see `app.services.universe`.
     """
 
     def __init__(self, exchange: str) -> None:
@@ -31,15 +33,22 @@ class MarketList:
         self.markets: Mapping[str, Market] = {}
         self.listed: Mapping[str, Market] = {}
         self.doubted: frozenset[str] = frozenset()
+        self.unclear: frozenset[str] = frozenset()
         self.rejected: tuple[RejectedItem, ...] = ()
 
-    def offer(self, unified: list[Any], precision: int) -> None:
-        """Take a fresh list; `listed` is what it says, `doubted` what it lost.
+    def offer(
+        self,
+        unified: list[Any],
+        precision: int,
+        unreadable: Sequence[RejectedItem] = (),
+    ) -> None:
+        """Take a fresh list, with the entries of it that ccxt could not read.
 
-        Raises CorruptReply if no entry of it is a market.
+        `listed` is what it says, `doubted` what it lost, `unclear` what it may have in
+        the entries that were refused. Raises CorruptReply if no entry is a market.
         """
         markets: dict[str, Market] = {}
-        rejected: list[RejectedItem] = []
+        rejected = list(unreadable)
         for entry in unified:
             if not isinstance(entry, dict):
                 continue
@@ -52,35 +61,45 @@ class MarketList:
                 markets[market.symbol] = market
         if not markets:
             raise CorruptReply(
-                f"{self._exchange}: none of {len(unified)} listed markets can be read"
+                f"{self._exchange}: none of {len(unified) + len(unreadable)} listed "
+                "markets can be read"
             )
-        lost = {
+        missing = self.markets.keys() - markets.keys()
+        names = {symbol: self.markets[symbol].exchange_symbol for symbol in missing}
+        self.unclear = find_unclear(names, rejected)
+        trading = {
             symbol
             for symbol, market in self.markets.items()
-            if _is_trading(market) and not _is_trading(markets.get(symbol))
+            if _is_trading(market) and symbol not in self.unclear
         }
-        trading = sum(_is_trading(market) for market in self.markets.values())
-        if not is_collapse(trading, len(lost)):
+        lost = {symbol for symbol in trading if not _is_trading(markets.get(symbol))}
+        if not is_collapse(len(trading), len(lost)):
             lost = set()
         elif not self.doubted:
             _log.error(
                 "market_list_shrank",
                 exchange=self._exchange,
-                trading_before=trading,
+                trading_before=len(trading),
                 lost=len(lost),
                 largest_shrink=LARGEST_SHRINK,
             )
         self.doubted = frozenset(lost)
         self.listed, self.rejected = markets, tuple(rejected)
-        self.markets = markets | {symbol: self.markets[symbol] for symbol in lost}
+        self.markets = markets | {symbol: self.markets[symbol] for symbol in self.kept}
         if rejected:
             _log.warning(
                 "markets_rejected", exchange=self._exchange, count=len(rejected)
             )
 
+    @property
+    def kept(self) -> frozenset[str]:
+        """Markets that are as they were before the last list."""
+        return self.doubted | self.unclear
+
     def believe(self) -> None:
         """Take the last list as it is: the lost markets really are gone."""
-        self.markets, self.doubted = self.listed, frozenset()
+        unclear = {symbol: self.markets[symbol] for symbol in self.unclear}
+        self.markets, self.doubted = {**self.listed, **unclear}, frozenset()
 
     def get(self, symbol: str) -> Market:
         """The market; UnknownSymbol names the nearest ones."""

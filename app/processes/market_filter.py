@@ -60,6 +60,7 @@ class MarketFilterProcess(ExchangeProcess):
                 self._filter,
                 known_at,
                 self._run_id,
+                self.exchange.rejected_markets,
             )
         if change.refused is not None:
             self._refuse(change.refused)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from app.domain.market import Market, MarketStatus
@@ -21,10 +21,13 @@ class MarketChange:
 
 
 def find_changes(
-    rows: Mapping[str, Cryptocurrency], markets: Mapping[str, Market]
+    rows: Mapping[str, Cryptocurrency],
+    markets: Mapping[str, Market],
+    unclear: Collection[str] = (),
 ) -> list[MarketChange]:
     """Changes from the stored `rows` to the listed `markets`, by symbol.
 
+    `rows` that are `unclear` are neither listed nor gone, unless they were renamed.
     A market is taken for renamed only where that is certain: a symbol went, another
     never seen before came, and both are the same market by the exchange's own name,
     which no other has. Anything else is a delisting and a listing.
@@ -35,6 +38,7 @@ def find_changes(
         if row.status is not MarketStatus.DELISTED and symbol not in markets
     }
     renames = _find_renames(gone, rows, markets)
+    gone = {s: row for s, row in gone.items() if s in renames or s not in unclear}
     changes = []
     for symbol in sorted(rows.keys() | markets.keys()):
         before, market = rows.get(symbol), markets.get(symbol)

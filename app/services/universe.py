@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.domain.market import Market, MarketStatus
 from app.domain.market_event import MarketEventKind
 from app.domain.universe import RejectionReason, is_collapse
+from app.exchange.rejected import RejectedItem
 from app.exchange.replies import TickerBatch
 from app.models import Cryptocurrency, MarketEvent, UniverseMembership
 from app.services.market_changes import MarketChange, find_changes
@@ -24,6 +25,7 @@ from app.services.shrink_refusals import (
     is_accepted,
     note_refusal,
 )
+from app.services.unclear_markets import find_unclear_markets
 from app.trading.market_filter import MarketFilter, Verdict
 
 
@@ -47,18 +49,21 @@ def refresh_universe(
     market_filter: MarketFilter,
     now: datetime,
     run_id: UUID,
+    refused: Sequence[RejectedItem] = (),
 ) -> UniverseChange:
     """Store the markets, judge each, and extend the membership history.
 
     A list that lost too many markets changes nothing until it grows back or an
-    operator accepts it, see `app.services.shrink_refusals`.
+    operator accepts it, see `app.services.shrink_refusals`. Markets that may be among
+    its `refused` entries stay as they are, see `app.services.unclear_markets`.
     """
-    keep_rejected(session, exchange, batch.rejected, now, run_id)
+    keep_rejected(session, exchange, [*batch.rejected, *refused], now, run_id)
     rows = stored_markets(session, exchange)
-    shrink = _find_shrink(session, exchange, rows, markets, now, run_id)
+    unclear = find_unclear_markets(session, exchange, rows, markets.keys(), refused)
+    shrink = _find_shrink(session, exchange, rows, markets, unclear, now, run_id)
     if shrink is not None:
         return UniverseChange(refused=shrink)
-    changes = save_markets(session, exchange, rows, markets, now, run_id)
+    changes = save_markets(session, exchange, rows, markets, now, run_id, unclear)
     caps = known_market_caps(session, exchange)
     verdicts = with_delisted(market_filter.judge(markets, batch.tickers, caps), rows)
     changed = save_verdicts(session, rows, verdicts, now, run_id)
@@ -85,10 +90,15 @@ def _find_shrink(
     exchange: str,
     rows: Mapping[str, Cryptocurrency],
     markets: Mapping[str, Market],
+    unclear: Collection[str],
     now: datetime,
     run_id: UUID,
 ) -> Shrink | None:
-    trading = {s for s, row in rows.items() if row.status is MarketStatus.TRADING}
+    trading = {
+        symbol
+        for symbol, row in rows.items()
+        if row.status is MarketStatus.TRADING and symbol not in unclear
+    }
     lost = {
         symbol
         for symbol in trading
@@ -133,13 +143,14 @@ def save_markets(
     markets: Mapping[str, Market],
     now: datetime,
     run_id: UUID,
+    unclear: Collection[str] = (),
 ) -> list[MarketChange]:
     """Store listings, changes and delistings with their events; adds new `rows`.
 
     A market that is gone keeps its data, and its series end; those of one that is back
-    go on.
+    go on. The `unclear` ones stay as they are.
     """
-    changes = find_changes(rows, markets)
+    changes = find_changes(rows, markets, unclear)
     for symbol, market in sorted(markets.items()):
         row = rows.get(symbol)
         if row is None:

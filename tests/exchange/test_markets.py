@@ -147,3 +147,41 @@ async def test_single_delistings_are_believed_at_once() -> None:
         await exchange.fetch_markets()
         fake.bases = BASES[:17]
         assert len(await exchange.fetch_markets(force=True)) == 17
+
+
+DAMAGED: list[dict[str, Any]] = [
+    {"filters": [{"filterType": []}]},  # ccxt fails on it
+    {"baseAsset": None},  # ccxt takes the name of the market for it
+    {"quoteAsset": None},  # ccxt leaves it out
+    {"baseAsset": "A" * 500},  # ccxt reads it, no market has such a name
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+async def test_a_market_whose_entry_is_damaged_is_refused_and_kept(
+    damage: dict[str, Any],
+) -> None:
+    damaged = symbol_entry("ETH", **damage)
+    entries = [symbol_entry("BTC"), damaged]
+    async with opened() as (fake, exchange):
+        await exchange.fetch_markets()
+        fake.always["exchangeInfo"] = body({"symbols": entries})
+        for _ in range(2):
+            markets = await exchange.fetch_markets(force=True)
+            assert set(markets) == {"BTC/USDT", "ETH/USDT"}, "SOL is gone"
+            assert set(exchange.listed_markets) == {"BTC/USDT"}
+            (item,) = exchange.rejected_markets
+            assert item.what == "market" and "ETHUSDT" in item.texts
+            assert '"ETHUSDT"' in item.raw
+            await exchange.fetch_order_book("ETH/USDT")
+            exchange.believe_market_list()
+
+
+@pytest.mark.parametrize("unnamed", [None, 7, {}, {"symbol": 7}, {"symbol": "ET"}])
+async def test_an_entry_without_a_known_name_may_be_any_market(unnamed: Any) -> None:
+    async with opened() as (fake, exchange):
+        await exchange.fetch_markets()
+        entries = [symbol_entry("BTC"), unnamed]
+        fake.always["exchangeInfo"] = body({"symbols": entries})
+        assert len(await exchange.fetch_markets(force=True)) == 3
+        assert len(exchange.rejected_markets) == 1

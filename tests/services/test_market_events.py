@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from app.config.settings import FilterSettings
 from app.core.database import Database
 from app.domain.market import Market, MarketStatus
 from app.domain.market_event import MarketEventKind
+from app.exchange.rejected import RejectedItem
 from app.exchange.replies import TickerBatch
 from app.models import Cryptocurrency, MarketEvent
 from app.services.shrink_refusals import accept_refused
@@ -32,6 +33,7 @@ def refresh(
     symbols: str,
     halted: str = "",
     names: Mapping[str, str] | None = None,
+    refused: Sequence[RejectedItem] = (),
 ) -> UniverseChange:
     """One refresh of these markets; `names` gives the exchange's own ones."""
     markets = {
@@ -47,7 +49,7 @@ def refresh(
     }
     judge = MarketFilter(FilterSettings())
     batch = TickerBatch()
-    return refresh_universe(session, "replay", markets, batch, judge, now, run)
+    return refresh_universe(session, "replay", markets, batch, judge, now, run, refused)
 
 
 def events(session: Session, since: datetime | None = None) -> list[tuple[str, str]]:
