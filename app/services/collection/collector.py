@@ -27,7 +27,7 @@ from app.services.collection import repairs
 from app.services.collection.fetched import FetchedPage
 from app.services.collection.lateness import note_downtime, note_failures
 from app.services.collection.planning import SeriesTask, plan_pages
-from app.services.collection.rechecks import plan_rechecks
+from app.services.collection.rechecks import RecheckTries, plan_rechecks
 from app.services.collection.storing import PageStore
 from app.services.cross_checks.findings import keep_findings
 from app.services.cross_checks.incremental import DueCheck, IncrementalChecks
@@ -79,6 +79,7 @@ class CollectionService:
         self._source = source
         self._settings = settings
         self._run_id = run_id
+        self._tries = RecheckTries()
         self._checks = IncrementalChecks(exchange, run_id)
         self._store = PageStore(
             exchange,
@@ -103,7 +104,7 @@ class CollectionService:
         """Pages of stored bars that are due to be read again."""
         markets = self._markets(session)
         cursors = SeriesCursor.get_for_markets(session, [m.id for m in markets])
-        return plan_rechecks(markets, cursors, self._settings, now)
+        return plan_rechecks(markets, cursors, self._settings, now, self._tries)
 
     def note_downtime(self, session: Session, now: datetime) -> None:
         """Record which series fell behind while nobody collected."""

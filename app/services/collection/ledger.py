@@ -20,6 +20,7 @@ from app.models.knowledge import begin_knowing
 from app.models.series_lock import SeriesKey
 from app.models.series_state import SeriesState, lock_states, save_states
 from app.models.steady_cursors import NextBars, add_counts, advance_cursors
+from app.services.collection.empty_answers import EmptyAnswers
 from app.services.collection.gaps import Evidence, GapBook, missing_runs
 from app.services.collection.presence import OpenTimes
 from app.services.collection.slices import SeriesSlice, join_adjacent
@@ -61,6 +62,7 @@ class Ledger:
         self._grace = timedelta(seconds=tail_grace_seconds)
         self._known: set[SeriesKey] = set()
         self._memory = WriterMemory()
+        self._empty = EmptyAnswers()
 
     def store(
         self, session: Session, slices: Sequence[SeriesSlice], now: datetime
@@ -255,12 +257,18 @@ class Ledger:
             return
         start = to_microseconds(item.answered_from)
         until = to_microseconds(item.answered_until)
+        last_bar = state.last_bar
         for delay in self._delays:
             done = state.rechecked_until.get(str(delay), state.history_from)
             closed = item.timeframe.floor(item.read_at - timedelta(seconds=delay))
             reached = min(until, to_microseconds(closed))
-            if start <= done < reached:
-                state.rechecked_until[str(delay)] = reached
+            if not start <= done < reached:
+                continue
+            if not len(item.bars) and last_bar is not None and last_bar >= done:
+                # Stored bars may be there, of which nothing at all was said.
+                if not self._empty.give_up(item.key, delay, done, item.read_at):
+                    continue
+            state.rechecked_until[str(delay)] = reached
 
     def _read_again(self, item: SeriesSlice, state: SeriesState) -> None:
         """History that was added in front may be younger than a delay."""
