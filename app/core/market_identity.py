@@ -9,6 +9,7 @@ from pathlib import Path
 from app.config.settings import ReplaySettings, Settings
 
 REPLAY = "replay"
+_FOLDER = ",folder="
 
 
 def market_identity(settings: Settings) -> str:
@@ -25,10 +26,22 @@ def market_identity(settings: Settings) -> str:
 def replay_identity(replay: ReplaySettings) -> str:
     """What a replay market with these settings is, wherever it listens."""
     if replay.recording:
-        return f"recording:{Path(replay.recording).resolve().name}"
+        folder = Path(replay.recording).resolve()
+        return f"recording:{folder.name}{_FOLDER}{_digest(str(folder))}"
     return (
         f"replay:seed={replay.seed},markets={replay.markets},"
         f"start={replay.start.isoformat()},history_days={replay.history_days}"
+    )
+
+
+def is_same_market(stored: str, asked: str) -> bool:
+    """Whether a database of market `stored` may be used for market `asked`.
+
+    Recordings were once known by their folder's name alone; such a database is taken
+    for the one that is asked for.
+    """
+    return stored == asked or (
+        asked.startswith("recording:") and stored == asked.rpartition(_FOLDER)[0]
     )
 
 
@@ -40,7 +53,9 @@ def state_directory(settings: Settings) -> Path:
     if settings.replay.recording:
         folder = Path(settings.replay.recording).resolve()
         slug = re.sub(r"[^A-Za-z0-9]+", "-", folder.name).strip("-").lower()
-        digest = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
-        return base / f"recording-{slug}-{digest}"
-    digest = hashlib.sha256(market_identity(settings).encode()).hexdigest()[:8]
-    return base / f"replay-{digest}"
+        return base / f"recording-{slug}-{_digest(str(folder))}"
+    return base / f"replay-{_digest(market_identity(settings))}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.core.exceptions import ConfigurationError
+from app.core.market_identity import is_same_market
 from app.models import ConfigurationHistory
 
 _IDENTITY = "market_identity"
@@ -67,11 +68,12 @@ def _check_market(session: Session, identity: str) -> None:
     query = (
         select(ConfigurationHistory.configuration[_IDENTITY].astext)
         .where(ConfigurationHistory.configuration.has_key(_IDENTITY))
-        .order_by(ConfigurationHistory.created_at)
+        # The newest: an older one may name its recording less exactly.
+        .order_by(ConfigurationHistory.created_at.desc())
         .limit(1)
     )
     found = session.scalar(query)
-    if found is not None and found != identity:
+    if found is not None and not is_same_market(found, identity):
         raise ConfigurationError(
             f"this database holds the data of market {found!r}, the configuration asks "
             f"for {identity!r}; two markets must not share a database: use another "

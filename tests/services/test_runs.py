@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from app.config.settings import ReplaySettings
 from app.core.database import Database
 from app.core.exceptions import ConfigurationError
+from app.core.market_identity import replay_identity
 from app.models import ConfigurationHistory
 from app.services.runs import RunRecord, end_run, record_run
 from tests.services.world import at
@@ -63,6 +65,22 @@ def test_another_market_is_refused(database: Database) -> None:
     with database.session_scope() as session:
         with pytest.raises(ConfigurationError, match="'binance'.*DATABASE_URL"):
             record_run(session, run("binance"), at(1))
+
+
+def test_recordings_in_folders_of_one_name_are_two_markets(
+    database: Database,
+) -> None:
+    first, second = (
+        replay_identity(ReplaySettings(recording=folder))
+        for folder in ("/a/bars", "/b/bars")
+    )
+    for market in ("recording:bars", first):  # the name alone, as it once was
+        with database.session_scope() as session:
+            record_run(session, run(market), at(0))
+
+    with database.session_scope() as session:
+        with pytest.raises(ConfigurationError, match="recording:bars,folder="):
+            record_run(session, run(second), at(1))
 
 
 def test_the_end_is_noted_once(database: Database) -> None:
