@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -103,8 +103,15 @@ class CandleWindow:
 
     def until(self, bar_at: datetime) -> CandleWindow:
         """The bars that opened at or before `bar_at`, sharing memory."""
+        return self._slice(0, self._place(bar_at, "right"))
+
+    def since(self, bar_at: datetime) -> CandleWindow:
+        """The bars that opened at or after `bar_at`, sharing memory."""
+        return self._slice(self._place(bar_at, "left"), len(self))
+
+    def _place(self, bar_at: datetime, side: Literal["left", "right"]) -> int:
         moment = np.datetime64(bar_at.astimezone(timezone.utc).replace(tzinfo=None))
-        return self._slice(0, int(np.searchsorted(self.open_at, moment, "right")))
+        return int(np.searchsorted(self.open_at, moment, side))
 
     def _slice(self, start: int, stop: int) -> CandleWindow:
         # A slice of a checked window needs no second check: this is the hot path.

@@ -136,7 +136,7 @@ class OpportunityScanner:
         timeframe = self.strategy.timeframe
         bar_at = timeframe.shift(close_at, -1)
         windows = read_candle_windows(
-            session, members, timeframe, bar_at, self.strategy.bars_needed
+            session, members, timeframe, bar_at, self.strategy.window_bars
         )
         return {
             market.id: self.strategy.evaluate(

@@ -34,6 +34,15 @@ class BaseStrategy(ABC):
     def bars_needed(self) -> int:
         """Closed bars `decide` sees; older ones never change its answer."""
 
+    @property
+    def window_bars(self) -> int:
+        """Slots of the grid to read; bars before them change no decision.
+
+        At least `bars_needed`. What is beyond it tells a hole at the oldest slots
+        needed from a series that begins there.
+        """
+        return self.bars_needed + 1
+
     @abstractmethod
     def decide(self, window: CandleWindow) -> Signal | Refusal:
         """Judge the close of the last bar of `bars_needed` gapless bars."""
@@ -43,8 +52,10 @@ class BaseStrategy(ABC):
     ) -> Signal | Refusal:
         """Judge `window` at the close of the bar that opened at `bar_at`.
 
-        `bar_at` defaults to the window's last bar. Raises ValueError where the window
-        is of another time frame or reaches past `bar_at`: that would be look-ahead.
+        `bar_at` defaults to the window's last bar. Only the last `window_bars` slots are
+        looked at: the answer does not depend on how much more is handed in. Raises
+        ValueError where the window is of another time frame or reaches past `bar_at`:
+        that would be look-ahead.
         """
         if window.timeframe is not self.timeframe:
             raise ValueError(
@@ -58,6 +69,7 @@ class BaseStrategy(ABC):
                 f"window of {window.symbol} ends at {window.last_open_at.isoformat()}, "
                 f"after the judged bar {bar_at.isoformat()}"
             )
+        window = window.since(self.timeframe.shift(bar_at, 1 - self.window_bars))
         return self._refuse_unusable(window, bar_at) or self.decide(
             window.last(self.bars_needed)
         )
@@ -91,17 +103,20 @@ class BaseStrategy(ABC):
     def _refuse_unusable(
         self, window: CandleWindow, bar_at: datetime
     ) -> Refusal | None:
-        bars = {"bars": float(len(window)), "bars_needed": float(self.bars_needed)}
+        oldest = self.timeframe.shift(bar_at, 1 - self.bars_needed)
+        judged = window.since(oldest)
+        bars = {"bars": float(len(judged)), "bars_needed": float(self.bars_needed)}
         if len(window) and window.last_open_at < bar_at:
             late = float(self.timeframe.count_bars(window.last_open_at, bar_at))
             evidence = {**bars, "bars_late": late}
             return self.refuse(window, ReasonCode.STALE_DATA, evidence, bar_at=bar_at)
-        if len(window) < self.bars_needed:
-            return self.refuse(window, ReasonCode.SHORT_HISTORY, bars, bar_at=bar_at)
-        missing = window.last(self.bars_needed).missing_bars
-        if missing:
+        missing = self.bars_needed - len(judged)
+        if not missing:
+            return None
+        # A series that reaches back far enough is not short: bars of it are missing.
+        if len(window.until(oldest)):
             evidence = {**bars, "missing_bars": float(missing)}
             return self.refuse(
                 window, ReasonCode.GAP_IN_WINDOW, evidence, bar_at=bar_at
             )
-        return None
+        return self.refuse(window, ReasonCode.SHORT_HISTORY, bars, bar_at=bar_at)

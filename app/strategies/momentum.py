@@ -92,6 +92,10 @@ class MomentumStrategy(BaseStrategy):
     def bars_needed(self) -> int:
         return self._bars_needed
 
+    @property
+    def window_bars(self) -> int:
+        return self._settings.window_bars
+
     def decide(self, window: CandleWindow) -> Signal | Refusal:
         figures = self._figures(window)
         evidence = figures.evidence()

@@ -6,24 +6,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.analysis.window import CandleWindow
 from app.config.settings import Settings
 from app.core.database import Database
-from app.domain.decision import DecisionKind, ReasonCode
+from app.domain.decision import DecisionKind, ReasonCode, Refusal
 from app.domain.timeframe import Timeframe
 from app.domain.trade import ExitReason, TradeStatus
 from app.models import Cryptocurrency, ScanCursor, SimulatedTrade
 from app.models import Signal as SignalRow
 from app.services.scanning import OpportunityScanner, ScanResult
+from app.strategies.base import BaseStrategy
 from app.trading.money import money
 from app.trading.risk_manager import RiskManager
 from tests.models.factories import add_market, add_run
-from tests.services.world import RisingStrategy, admit, at, settings, store_prices
+from tests.services.world import RisingStrategy, admit, at, flat, settings, store_prices
 
 M5 = Timeframe.M5
 UP, DOWN = (100.0, 102.0, 99.0, 101.0), (101.0, 102.0, 99.0, 100.0)
@@ -125,6 +127,51 @@ def test_after_the_patience_a_close_is_judged_with_what_there_is(
             "A": ("signal", "momentum_long"),
             "B": ("refusal", "short_history"),
         }
+
+
+@pytest.mark.parametrize(
+    ("bars", "missing", "reason"),
+    [
+        (6, None, "flat_market"),
+        (6, 3, "gap_in_window"),
+        # The oldest slot needed: what is before it tells that it is a hole.
+        (6, 1, "gap_in_window"),
+        (6, 0, "flat_market"),
+        (4, None, "short_history"),
+    ],
+)
+def test_a_hole_is_told_from_a_history_that_is_short(
+    database: Database, bars: int, missing: int | None, reason: str
+) -> None:
+    with scanning(database) as scan:
+        scan.scanner.strategy = FiveBars()
+        holes = () if missing is None else (missing,)
+        store_prices(
+            scan.session,
+            scan.markets["A"],
+            M5,
+            at(5 - 5 * bars),
+            flat(100, bars),
+            without=holes,
+        )
+        scan.next(5)
+
+        assert scan.decisions() == {"A": ("refusal", reason)}
+        row = scan.session.scalars(select(SignalRow)).one()
+        there = {"flat_market": 5.0}.get(reason, 4.0)
+        assert row.evidence["bars"] == there
+
+
+class FiveBars(BaseStrategy):
+    """Refuses any market, with the number of bars it was shown."""
+
+    name: ClassVar[str] = "five_bars"
+    timeframe = M5
+    bars_needed = 5
+
+    def decide(self, window: CandleWindow) -> Refusal:
+        evidence = {"bars": float(len(window))}
+        return self.refuse(window, ReasonCode.FLAT_MARKET, evidence)
 
 
 def test_each_close_is_judged_once_and_in_order(database: Database) -> None:
