@@ -10,6 +10,8 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any, Self, TypeVar
 
+import structlog
+
 from app.config.settings import ExchangeSettings
 from app.core.clock import Clock
 from app.core.exceptions import (
@@ -39,6 +41,11 @@ from app.exchange.transport import open_session
 from app.exchange.universe import MarketList
 
 T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+# How long a list that could not be had anew is used before it is asked for again.
+_MARKETS_RETRY_SECONDS = 60.0
 
 
 class ExchangeService:
@@ -72,7 +79,7 @@ class ExchangeService:
         self._budget, self._reserve_share = budget, reserve_share
         self._server_clock = ServerClock(clock)
         self._market_list = MarketList(self.exchange_id)
-        self._markets_at: float | None = None
+        self._markets_due = float("-inf")
         self._tickers_at: float | None = None
         self._tickers = TickerBatch()
         self._client: Any = None
@@ -133,11 +140,24 @@ class ExchangeService:
         return server_at
 
     async def fetch_markets(self, force: bool = False) -> dict[str, Market]:
-        """All listed markets by symbol; asked again after `markets_ttl_seconds`."""
-        ttl = self._settings.markets_ttl_seconds
+        """All listed markets by symbol; asked again after `markets_ttl_seconds`.
+
+        Without `force`, a list that is held is kept where no new one can be had.
+        """
         async with self._markets_lock:
-            if force or self._is_stale(self._markets_at, ttl):
-                await self._refresh_markets()
+            if force or self._clock.monotonic() >= self._markets_due:
+                try:
+                    await self._refresh_markets()
+                except AppError as error:
+                    if force or not self._market_list.markets:
+                        raise
+                    self._markets_due = self._clock.monotonic() + _MARKETS_RETRY_SECONDS
+                    _log.warning(
+                        "market_list_kept",
+                        exchange=self.exchange_id,
+                        error=str(error),
+                        retry_seconds=_MARKETS_RETRY_SECONDS,
+                    )
         return dict(self._market_list.markets)
 
     @property
@@ -342,7 +362,8 @@ class ExchangeService:
         good = self._market_list.markets.keys() - old
         fresh = [m for m in unified if m["symbol"] in good]
         self._client.set_markets([*kept, *fresh])
-        self._markets_at = self._clock.monotonic()
+        ttl = self._settings.markets_ttl_seconds
+        self._markets_due = self._clock.monotonic() + ttl
 
     async def _exchange_now(self) -> datetime:
         async with self._time_lock:

@@ -105,6 +105,26 @@ async def test_markets_are_cached_for_their_time_to_live() -> None:
         assert len(fake.asked("exchangeInfo")) == 3
 
 
+async def test_a_list_that_cannot_be_had_anew_is_kept() -> None:
+    clock = ManualClock(START)
+    async with opened(clock, markets_ttl_seconds=600, max_attempts=1) as opening:
+        fake, exchange = opening
+        await exchange.fetch_markets()
+        fake.always["exchangeInfo"] = body("<html>")
+        clock.advance(601)
+        for _ in range(3):
+            assert len(await exchange.fetch_markets()) == 3
+            await exchange.fetch_order_book("BTC/USDT")
+        assert len(fake.asked("exchangeInfo")) == 2
+        # Who judges the list itself is told.
+        with pytest.raises(CorruptReply):
+            await exchange.fetch_markets(force=True)
+        clock.advance(61)
+        del fake.always["exchangeInfo"]
+        fake.bases = ["BTC", "ETH", "SOL", "NEW"]
+        assert len(await exchange.fetch_markets()) == 4
+
+
 async def test_a_collapsed_list_loses_no_market_until_it_is_believed() -> None:
     async with opened() as (fake, exchange):
         fake.bases = BASES
