@@ -52,8 +52,8 @@ class BaseStrategy(ABC):
     ) -> Signal | Refusal:
         """Judge `window` at the close of the bar that opened at `bar_at`.
 
-        `bar_at` defaults to the window's last bar. Only the last `window_bars` slots are
-        looked at: the answer does not depend on how much more is handed in. Raises
+        `bar_at` defaults to the window's last bar. Only the last `window_bars` slots
+        are looked at: the answer does not depend on how much more is handed in. Raises
         ValueError where the window is of another time frame or reaches past `bar_at`:
         that would be look-ahead.
         """
