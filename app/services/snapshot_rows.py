@@ -51,7 +51,8 @@ class SnapshotBatch:
 class SnapshotBuilder:
     """Makes the rows of a boundary; no clock, no database, no network.
 
-    The shortest time frame carries mood and correlation, the middle one `regime`.
+    The shortest time frame carries mood and correlation, the middle one `regime`. Mood
+    and correlation are those of the boundary: bars that end earlier have none.
     """
 
     def __init__(
@@ -102,7 +103,15 @@ class SnapshotBuilder:
         flags = session_flags(boundary)
         common |= {f"is_{name}": asdict(flags)[name] for name in _SESSIONS}
         common["is_weekend"] = flags.is_weekend
-        bitcoins = self._bitcoins(ordered, windows)
+        last = self._fast.last_closed(boundary)
+        fast = {
+            key: window
+            for key, window in windows.get(self._fast, {}).items()
+            if len(window) and window.last_open_at == last
+        }
+        bitcoins = _bitcoins(ordered, fast)
+        # With no market up to date, the breadth is that of an earlier bar.
+        mood_breadth = breadths[self._fast] if fast else None
         rows, layouts = [], []
         for market in ordered:
             view = views.get(market.symbol) or MarketView(None, None)
@@ -111,13 +120,13 @@ class SnapshotBuilder:
                 for frame in self.timeframes
             ]
             layouts.append(self._layout(readings))
-            own = windows.get(self._fast, {}).get(market.id)
+            own = fast.get(market.id)
             benchmark = bitcoins.get(market.quote)
             rows.append(
                 {"cryptocurrency_id": market.id}
                 | self._bars_part(readings)
                 | _book_part(view)
-                | self._mood_part(own, view, breadths[self._fast], readings)
+                | self._mood_part(own, view, mood_breadth, readings)
                 | self._company_part(own, benchmark)
                 | common
             )
@@ -155,7 +164,7 @@ class SnapshotBuilder:
         self,
         window: CandleWindow | None,
         view: MarketView,
-        breadth: BreadthReading,
+        breadth: BreadthReading | None,
         readings: Sequence[FrameReading],
     ) -> dict[str, Any]:
         window = window or CandleWindow.from_candles("", self._fast, ())
@@ -177,17 +186,6 @@ class SnapshotBuilder:
                 "btc_beta": self._analyzer.btc_beta(window, benchmark),
             }
         )
-
-    def _bitcoins(
-        self, markets: Sequence[Cryptocurrency], windows: Windows
-    ) -> dict[str, CandleWindow]:
-        """Bars of BTC on the shortest time frame, by the currency it is quoted in."""
-        fast = windows.get(self._fast, {})
-        return {
-            market.quote: fast[market.id]
-            for market in markets
-            if market.base == _BENCHMARK_BASE and market.id in fast
-        }
 
     def _context(
         self,
@@ -219,6 +217,17 @@ class SnapshotBuilder:
 
 
 _SESSIONS = ("asia", "london", "new_york")
+
+
+def _bitcoins(
+    markets: Sequence[Cryptocurrency], windows: Mapping[int, CandleWindow]
+) -> dict[str, CandleWindow]:
+    """Bars of BTC by the currency it is quoted in."""
+    return {
+        market.quote: windows[market.id]
+        for market in markets
+        if market.base == _BENCHMARK_BASE and market.id in windows
+    }
 
 
 def packed(figures: Sequence[float | None]) -> list[float | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
@@ -46,11 +46,16 @@ class World:
     def market(self, symbol: str) -> Cryptocurrency:
         return next(m for m in self.markets if m.symbol == symbol)
 
-    def store_walks(self, bars: int = 700, without: Sequence[int] = ()) -> None:
+    def store_walks(
+        self,
+        bars: int = 700,
+        without: Sequence[int] = (),
+        of: Collection[str] = SYMBOLS,
+    ) -> None:
         """Closed bars up to the boundary, but those that many bars before the last."""
         with self.database.session_scope() as session:
             for market in self.markets:
-                for frame in FRAMES:
+                for frame in FRAMES if market.symbol in of else ():
                     self.store_walk(session, market, frame, bars, without)
 
     def store_walk(
