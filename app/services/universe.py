@@ -59,11 +59,13 @@ def refresh_universe(
     """
     keep_rejected(session, exchange, [*batch.rejected, *refused], now, run_id)
     rows = stored_markets(session, exchange)
+    once_listed = _once_listed(session, exchange, rows)
     unclear = find_unclear_markets(session, exchange, rows, markets.keys(), refused)
-    shrink = _find_shrink(session, exchange, rows, markets, unclear, now, run_id)
+    shrink = _find_shrink(session, exchange, once_listed, markets, unclear, now, run_id)
     if shrink is not None:
         return UniverseChange(refused=shrink)
-    changes = save_markets(session, exchange, rows, markets, now, run_id, unclear)
+    changes = find_changes(once_listed, markets, unclear)
+    save_markets(session, exchange, rows, markets, changes, now, run_id)
     caps = known_market_caps(session, exchange)
     verdicts = with_delisted(market_filter.judge(markets, batch.tickers, caps), rows)
     changed = save_verdicts(session, rows, verdicts, now, run_id)
@@ -83,6 +85,25 @@ def stored_markets(session: Session, exchange: str) -> dict[str, Cryptocurrency]
     """Every market of `exchange` ever seen, by symbol."""
     query = select(Cryptocurrency).where(Cryptocurrency.exchange == exchange)
     return {row.symbol: row for row in session.scalars(query)}
+
+
+def _once_listed(
+    session: Session, exchange: str, rows: Mapping[str, Cryptocurrency]
+) -> dict[str, Cryptocurrency]:
+    """Those of `rows` that a market list has had, by symbol.
+
+    A back-fill from files registers markets of which nobody knows whether they are
+    listed: they are neither trading nor gone.
+    """
+    listings = select(MarketEvent.cryptocurrency_id).where(
+        MarketEvent.exchange == exchange, MarketEvent.kind == MarketEventKind.LISTED
+    )
+    # From before there were events.
+    verdicts = select(UniverseMembership.cryptocurrency_id).where(
+        UniverseMembership.valid_to.is_(None)
+    )
+    known = set(session.scalars(listings.union(verdicts)))
+    return {symbol: row for symbol, row in rows.items() if row.id in known}
 
 
 def _find_shrink(
@@ -141,16 +162,15 @@ def save_markets(
     exchange: str,
     rows: dict[str, Cryptocurrency],
     markets: Mapping[str, Market],
+    changes: Sequence[MarketChange],
     now: datetime,
     run_id: UUID,
-    unclear: Collection[str] = (),
-) -> list[MarketChange]:
-    """Store listings, changes and delistings with their events; adds new `rows`.
+) -> None:
+    """Store the listed `markets`, and `changes` with their events; adds new `rows`.
 
     A market that is gone keeps its data, and its series end; those of one that is back
-    go on. The `unclear` ones stay as they are.
+    go on.
     """
-    changes = find_changes(rows, markets, unclear)
     for symbol, market in sorted(markets.items()):
         row = rows.get(symbol)
         if row is None:
@@ -184,7 +204,6 @@ def save_markets(
     back = [rows[c.symbol].id for c in changes if c.kind is MarketEventKind.RELISTED]
     reopen_series(session, back, now, run_id)
     session.flush()
-    return changes
 
 
 def copy_market(row: Cryptocurrency, market: Market, now: datetime) -> None:
