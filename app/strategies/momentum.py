@@ -53,7 +53,8 @@ class MomentumStrategy(BaseStrategy):
     2. fast EMA above slow EMA and close above the slow one, else `trend_down`;
     3. MACD histogram above 0 and not below the bar before, else `macd_not_rising`;
     4. RSI above `rsi_min`, else `rsi_too_low`; below `rsi_max`, else `rsi_too_high`;
-    5. volume ratio at least `min_volume_ratio`, else `volume_too_low`;
+    5. volume ratio at least `min_volume_ratio`, else `volume_too_low`; so it is, too,
+       where nothing was traded before and there is no ratio (unless 0 is enough);
     6. a stop above 0 that lies under the entry, else `stop_unusable`;
     7. confidence at least `min_confidence`, else `confidence_too_low`.
 
@@ -102,8 +103,9 @@ class MomentumStrategy(BaseStrategy):
         undefined = [
             name for name in evidence if not math.isfinite(getattr(figures, name))
         ]
-        if undefined:
-            evidence.update(dict.fromkeys(undefined))
+        evidence.update(dict.fromkeys(undefined))
+        # The rule of volume judges a market that traded nothing.
+        if undefined not in ([], ["volume_ratio"]):
             return self.refuse(window, ReasonCode.INDICATOR_WARMING_UP, evidence)
         reason = self._failed_rule(figures)
         if reason is not None:
@@ -163,7 +165,8 @@ class MomentumStrategy(BaseStrategy):
             return ReasonCode.RSI_TOO_LOW
         if figures.rsi >= settings.rsi_max:
             return ReasonCode.RSI_TOO_HIGH
-        if figures.volume_ratio < settings.min_volume_ratio:
+        least = settings.min_volume_ratio
+        if least > 0 and not figures.volume_ratio >= least:
             return ReasonCode.VOLUME_TOO_LOW
         return None
 
@@ -174,7 +177,8 @@ class MomentumStrategy(BaseStrategy):
         spread = figures.ema_fast - figures.ema_slow
         # A least ratio of 0 asks for no volume, so any is measured against the average.
         least = settings.min_volume_ratio or 1.0
-        surplus = figures.volume_ratio / least - 1
+        has_ratio = not math.isnan(figures.volume_ratio)
+        surplus = figures.volume_ratio / least - 1 if has_ratio else 0.0
         return {
             "confidence_trend": _unit(spread / (_FULL_TREND_ATR * figures.atr)),
             "confidence_macd": _unit(

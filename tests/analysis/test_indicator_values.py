@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import talib
 
+from app.analysis.indicator_value import ValueStatus
 from app.analysis.indicators.accumulation_distribution import (
     AccumulationDistribution,
 )
@@ -30,9 +31,13 @@ from app.analysis.indicators.volatility import Atr, BollingerBands
 from app.analysis.indicators.volume import VolumeRatio
 from app.analysis.indicators.volume_zscore import VolumeZScore
 from app.analysis.indicators.williams_r import WilliamsR
-from app.analysis.service import DEFAULT_INDICATORS, compute_indicators
+from app.analysis.service import (
+    DEFAULT_INDICATORS,
+    IndicatorService,
+    compute_indicators,
+)
 from app.analysis.window import CandleWindow
-from tests.analysis.windows import every_indicator, random_walk, window_of
+from tests.analysis.windows import every_indicator, first_bars, random_walk, window_of
 
 WALK = random_walk(600, seed=11)
 CLOSE, VOLUME = WALK.close, WALK.volume
@@ -115,10 +120,16 @@ def test_volume_ratio_leaves_the_bar_out_of_its_own_yardstick() -> None:
     assert ratio[4:] == pytest.approx([2 / 3.75, 6 / 2.0], rel=1e-12)
 
 
-def test_volume_ratio_is_zero_where_nothing_traded_before() -> None:
-    window = window_of([100.0] * 5, volume=np.array([0.0, 0, 0, 0, 50]))
+def test_volume_ratio_is_undefined_where_nothing_traded_before() -> None:
+    window = window_of([100.0] * 6, volume=np.array([0.0, 0, 0, 0, 50, 50]))
 
-    assert compute_indicators(window, [VolumeRatio(4)]) == {"volume_ratio_4": 0.0}
+    (ratio,) = VolumeRatio(4).series(window)
+    (reading,) = IndicatorService([VolumeRatio(4)]).readings(window.last(5))
+    (before,) = IndicatorService([VolumeRatio(4)]).readings(first_bars(window, 5))
+
+    assert np.isnan(ratio[:5]).all() and ratio[5] == reading.value == 4.0
+    assert before.status is ValueStatus.UNDEFINED
+    assert before.reason == "nothing was traded in the 4 bars before"
 
 
 def test_volume_scores_leave_the_bar_out_of_their_yardstick() -> None:

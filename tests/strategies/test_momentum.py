@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -207,6 +208,17 @@ def test_a_least_volume_of_zero_asks_for_none() -> None:
     signal = signal_of(market(last_volume=0.0), min_volume_ratio=0.0)
 
     assert signal.evidence["volume_ratio"] == 0.0
+    assert signal.evidence["confidence_volume"] == 0.0
+
+
+def test_without_trades_before_the_bar_its_volume_confirms_nothing() -> None:
+    quiet = replace(market(), volume=np.append(np.zeros(BARS - 1), 1e6))
+
+    refusal = STRATEGY.evaluate(quiet)
+    signal = signal_of(quiet, min_volume_ratio=0.0)
+
+    assert refusal.reason is ReasonCode.VOLUME_TOO_LOW
+    assert refusal.evidence["volume_ratio"] is signal.evidence["volume_ratio"] is None
     assert signal.evidence["confidence_volume"] == 0.0
 
 

@@ -17,7 +17,7 @@ class VolumeRatio(Indicator):
     """Volume of a bar over the mean of the `period` bars before it.
 
     The bar itself is left out of its own yardstick. Where those bars traded nothing
-    there is no yardstick and the ratio is 0: no volume was confirmed.
+    there is no yardstick and no ratio: 0 would say that the bar traded nothing.
     """
 
     name: ClassVar[str] = "volume_ratio"
@@ -32,6 +32,10 @@ class VolumeRatio(Indicator):
     def bars_needed(self) -> int:
         return self.period + 1
 
+    @property
+    def undefined_when(self) -> str | None:
+        return f"nothing was traded in the {self.period} bars before"
+
     def _series(self, window: CandleWindow) -> tuple[FloatArray, ...]:
         ratio = np.full(len(window), np.nan)
         if len(window) > self.period:
@@ -39,7 +43,5 @@ class VolumeRatio(Indicator):
             mean = rolling_sum(window.volume, self.period)[self.period - 1 : -1]
             mean /= self.period
             traded = window.volume[self.period :]
-            ratio[self.period :] = np.divide(
-                traded, mean, out=np.zeros_like(traded), where=mean > 0
-            )
+            np.divide(traded, mean, out=ratio[self.period :], where=mean > 0)
         return (ratio,)
