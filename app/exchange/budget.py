@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 COOLDOWN_429_SECONDS = 60.0
 COOLDOWN_418_SECONDS = 120.0
-MAX_COOLDOWN_SECONDS = 3 * 86_400.0
+MAX_GUESSED_COOLDOWN_SECONDS = 3 * 86_400.0
 # Of the bucket: what filling in history leaves to those who follow the market.
 BACKFILL_RESERVE = 0.5
 
@@ -112,10 +112,14 @@ class Budget(Protocol):
 
 
 def cooldown_length(seconds: float | None, banned: bool, bans: int) -> float:
-    """How long to keep away after the `bans`-th ban in a row, or after a 429."""
-    if seconds is None and banned:
-        # Binance bans for longer who comes back too early.
-        seconds = COOLDOWN_418_SECONDS * 2 ** min(max(bans, 1) - 1, 12)
-    elif seconds is None:
-        seconds = COOLDOWN_429_SECONDS
-    return min(seconds, MAX_COOLDOWN_SECONDS)
+    """How long to keep away after the `bans`-th ban in a row, or after a 429.
+
+    What the venue told counts in full: `retry_after_seconds` has bounded it.
+    """
+    if seconds is not None:
+        return seconds
+    if not banned:
+        return COOLDOWN_429_SECONDS
+    # Binance bans for longer who comes back too early.
+    guess = COOLDOWN_418_SECONDS * 2.0 ** min(max(bans, 1) - 1, 12)
+    return min(guess, MAX_GUESSED_COOLDOWN_SECONDS)

@@ -18,6 +18,7 @@ from app.core.exceptions import (
     RateLimited,
     UnknownSymbol,
 )
+from app.exchange.errors import error_for_status
 from app.exchange.rate_limiter import RateLimiter
 from tests.exchange.fake_exchange import START
 
@@ -112,6 +113,16 @@ async def test_a_ban_beyond_the_deadline_is_reported_not_sat_out() -> None:
             await limiter.call(operation)
         assert raised.value.retry_after_seconds == pytest.approx(3600.0)
     assert len(calls) == 1 and clock.monotonic() == 0.0
+
+
+async def test_a_long_ban_is_kept_to_in_full() -> None:
+    five_days = 5 * 86_400.0
+    limiter = limiter_on(ManualClock(START))
+    error = error_for_status(418, {"Retry-After": f"{five_days:.0f}"}, "x", "", START)
+    assert isinstance(error, RateLimited)
+    with pytest.raises(RateLimited):
+        await limiter.call(failing(ManualClock(START), error)[0])
+    assert limiter.cooldown_seconds == pytest.approx(five_days)
 
 
 async def test_backoff_is_full_jitter_under_a_doubling_ceiling() -> None:
