@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +13,7 @@ import aiohttp
 import structlog
 
 from app.core.clock import Clock
-from app.core.exceptions import BadData, ExchangeUnavailable, FatalError
+from app.core.exceptions import BadData, ExchangeUnavailable, FatalError, RateLimited
 from app.exchange.archives.checksum import (
     SUFFIX,
     ChecksumMismatch,
@@ -21,6 +22,7 @@ from app.exchange.archives.checksum import (
     verify,
 )
 from app.exchange.archives.layout import ArchiveFile, ArchiveKind
+from app.exchange.errors import retry_after_seconds
 from app.exchange.transport import open_session
 
 log = structlog.get_logger(__name__)
@@ -51,6 +53,7 @@ class UrlArchives:
         self._cache = cache
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
+        self._closed_until: datetime | None = None
 
     async def __aenter__(self) -> Self:
         self._session = open_session(_CHECKSUM_BYTES, connections=2)
@@ -108,6 +111,7 @@ class UrlArchives:
         self, path: str, target: Path, most_bytes: int, resume: bool = False
     ) -> bool:
         """Write the document to `target`; False where the server has none."""
+        self._require_open()
         problem = "it was never asked"
         for attempt in range(_ATTEMPTS):
             if attempt:
@@ -124,7 +128,7 @@ class UrlArchives:
                         continue
                     if response.status not in (200, 206):
                         problem = f"status {response.status}"
-                        await self._clock.sleep(_retry_after(response))
+                        await self._wait_as_told(response)
                         continue
                     await _write(response, target, begun, most_bytes)
                     return True
@@ -133,6 +137,26 @@ class UrlArchives:
         raise ExchangeUnavailable(
             f"{self._base_url}/{path}: {problem}, after {_ATTEMPTS} tries"
         )
+
+    async def _wait_as_told(self, response: aiohttp.ClientResponse) -> None:
+        """Keep to `Retry-After`; raise RateLimited where it is too long to wait."""
+        now = self._clock.now()
+        seconds = retry_after_seconds(response.headers, now) or 0.0
+        if seconds > _LONGEST_PAUSE_SECONDS:
+            self._closed_until = now + timedelta(seconds=seconds)
+            self._require_open()
+        await self._clock.sleep(seconds)
+
+    def _require_open(self) -> None:
+        """Raise RateLimited while the server wants no requests, for any file."""
+        until, now = self._closed_until, self._clock.now()
+        if until is not None and now < until:
+            seconds = (until - now).total_seconds()
+            raise RateLimited(
+                f"{self._base_url} wants no requests for {seconds:.0f} s, until "
+                f"{until:%Y-%m-%d %H:%M:%S} UTC: try again then",
+                seconds,
+            )
 
     def _open(self, path: str, begun: int) -> aiohttp.client._RequestContextManager:
         assert self._session is not None, "used outside `async with`"
@@ -163,9 +187,3 @@ async def _write(
             sink.write(chunk)
         sink.flush()
         os.fsync(sink.fileno())
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> float:
-    text = response.headers.get("Retry-After", "")
-    seconds = float(text) if text.isdigit() and len(text) < 6 else 0.0
-    return min(seconds, _LONGEST_PAUSE_SECONDS)

@@ -17,7 +17,8 @@ class ArchiveSource(Protocol):
         """A verified local copy of `file`; None where the archive has none.
 
         Raises BadData where the copy is refused, ChecksumMismatch if that is because
-        it is not the published file, ExchangeUnavailable where nobody answers.
+        it is not the published file, ExchangeUnavailable where nobody answers,
+        RateLimited where the archive wants no requests for longer than one waits.
         """
 
 

@@ -23,6 +23,7 @@ class ArchiveServer:
         self.faults: dict[str, deque[int | str]] = defaultdict(deque)
         self.requests: list[tuple[str, str, int]] = []
         self.url = ""
+        self.retry_after = "7"
 
     def asked(self, name: str) -> list[tuple[str, int]]:
         """Range and status of each request for the file of this name."""
@@ -41,7 +42,7 @@ class ArchiveServer:
     ) -> web.StreamResponse:
         path = self.root / request.path.lstrip("/")
         if isinstance(fault, int):
-            return web.Response(status=fault, headers={"Retry-After": "7"})
+            return web.Response(status=fault, headers={"Retry-After": self.retry_after})
         if not path.is_file():
             return web.Response(status=404)
         data, start = path.read_bytes(), 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.core.clock import ManualClock
-from app.core.exceptions import BadData, ExchangeUnavailable
+from app.core.exceptions import BadData, ExchangeUnavailable, RateLimited
 from app.domain.timeframe import Timeframe
 from app.exchange.archives import download
 from app.exchange.archives.checksum import ChecksumMismatch
@@ -134,6 +134,19 @@ async def test_a_server_that_stays_down_is_given_up_after_pauses(
         waited = (s.clock.now() - START).total_seconds()
         assert waited >= 6 * 7 + 1 + 2 + 4 + 8 + 16
         assert len(s.server.asked(f"{FILE.name}.CHECKSUM")) == 6
+
+
+async def test_a_server_that_wants_a_long_pause_is_given_it(tmp_path: Path) -> None:
+    async with setting(tmp_path) as s:
+        s.server.retry_after = "3600"
+        s.server.faults[f"{FILE.name}.CHECKSUM"].append(429)
+        for _ in range(2):  # the second is not even sent
+            with pytest.raises(RateLimited, match="until 2024-01-01 01:00:00") as told:
+                await s.archives.find(FILE)
+            assert told.value.retry_after_seconds == 3600
+        assert len(s.server.requests) == 1
+        await s.clock.sleep(3600)
+        assert await s.archives.find(FILE) is not None
 
 
 async def test_a_body_without_end_is_not_read_to_it(
