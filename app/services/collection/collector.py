@@ -109,7 +109,11 @@ class CollectionService:
     def note_downtime(self, session: Session, now: datetime) -> None:
         """Record which series fell behind while nobody collected."""
         behind = note_downtime(
-            session, self._exchange, now, self._settings.tail_grace_seconds
+            session,
+            [market.id for market in self._markets(session)],
+            self._settings.timeframes,
+            now,
+            self._settings.tail_grace_seconds,
         )
         if behind:
             log.info("collection_was_down", series_behind=behind)

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.core.exceptions import AppError, ExchangeUnavailable
 from app.domain.gap import GapReason
-from app.models import Cryptocurrency, SeriesCursor
+from app.domain.timeframe import Timeframe
+from app.models import SeriesCursor
 from app.models.series_lock import SeriesKey
 
 
@@ -38,23 +39,28 @@ def note_failures(
 
 
 def note_downtime(
-    session: Session, exchange: str, now: datetime, tail_grace_seconds: float
+    session: Session,
+    cryptocurrency_ids: Collection[int],
+    timeframes: Collection[Timeframe],
+    now: datetime,
+    tail_grace_seconds: float,
 ) -> int:
-    """Say of every series that fell behind while nobody collected that we were down.
+    """Say of the collected series that fell behind meanwhile that we were down.
 
-    For the start of a collector; the number of series. What comes late is then kept
-    as a filled gap of that reason.
+    For the start of a collector, with the markets and time frames that it collects:
+    nobody was to collect any other. Returns the number of series. What comes late is
+    then kept as a filled gap of that reason.
     """
     query = (
         sa.select(SeriesCursor)
-        .join(Cryptocurrency, Cryptocurrency.id == SeriesCursor.cryptocurrency_id)
         .where(
-            Cryptocurrency.exchange == exchange,
+            SeriesCursor.cryptocurrency_id.in_(cryptocurrency_ids),
+            SeriesCursor.timeframe.in_(timeframes),
             SeriesCursor.pending_reason.is_(None),
             SeriesCursor.closed_at.is_(None),
         )
         .order_by(SeriesCursor.cryptocurrency_id, SeriesCursor.timeframe)
-        .with_for_update(of=SeriesCursor)
+        .with_for_update()
     )
     behind = 0
     for cursor in session.scalars(query):
