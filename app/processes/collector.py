@@ -64,6 +64,22 @@ class Collector(ExchangeProcess):
         self.is_standing_by = not self._lease.hold()
         if self.is_standing_by:
             return
+        try:
+            server_now = self._collect_what_is_due(now)
+        finally:
+            # An exchange that is down, too: nobody writes, so what is known is final.
+            if self._lease.epoch is not None and not self.stopping.is_set():
+                self._publish_horizon()
+        self._check_in_idle_time(server_now)
+        fp("collector.after_tick")
+
+    async def close(self) -> None:
+        """Release the exchange, and the work to a collector that stands by."""
+        await super().close()
+        self._lease.close()
+
+    def _collect_what_is_due(self, now: datetime) -> datetime:
+        """Fetch and store; the exchange's time at which that began."""
         # Closedness is the exchange's to say: our clock may be ahead of it.
         server_now = min(now, self.bridge.run(self.exchange.server_time()))
         if not self._has_started:
@@ -82,15 +98,7 @@ class Collector(ExchangeProcess):
             release_repairs(session, set(repaired.failed))
             rechecks = self._service.plan_rechecks(session, server_now)
         self._collect(rechecks, Progress(), 0, is_recheck=True)
-        # 3. Up to here nothing that was known can change any more.
-        self._publish_horizon()
-        self._check_in_idle_time(server_now)
-        fp("collector.after_tick")
-
-    async def close(self) -> None:
-        """Release the exchange, and the work to a collector that stands by."""
-        await super().close()
-        self._lease.close()
+        return server_now
 
     def _check_in_idle_time(self, server_now: datetime) -> None:
         """Check bars already stored, as long as no new ones are due."""
@@ -114,13 +122,13 @@ class Collector(ExchangeProcess):
     def _catch_up(self, server_now: datetime, progress: Progress) -> None:
         while True:
             with self.database.session_scope() as session:
-                tasks = self._service.plan(session, server_now)
-            self.vitals.lag_seconds = lag_seconds(tasks, self._shortest, server_now)
-            before, failed = progress.pages, len(progress.failed)
+                due = self._service.plan(session, server_now)
+            self.vitals.lag_seconds = lag_seconds(due, self._shortest, server_now)
+            # Series that failed are left to the next pass.
+            tasks = [task for task in due if task.key not in progress.failed]
+            before = progress.pages
             self._collect(tasks, progress, len(tasks))
-            # A page that moved nothing would be due again at once: leave it to the
-            # next pass, as well as series that failed.
-            if len(tasks) <= len(progress.failed) - failed or progress.pages == before:
+            if progress.pages == before:
                 break
             if not any(self._spans_more(task) for task in tasks):
                 break

@@ -3,155 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
-from uuid import UUID, uuid4
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 
-from app.config.settings import CollectorSettings, ExchangeSettings, ReplaySettings
-from app.core.clock import ManualClock
 from app.core.database import Database
 from app.core.exceptions import ExchangeError
 from app.domain.gap import GapStatus
-from app.domain.market import MarketStatus
-from app.domain.process import ProcessName
-from app.domain.timeframe import Timeframe
-from app.exchange.service import ExchangeService
-from app.models import (
-    Cryptocurrency,
-    MarketData,
-    MarketDataFinding,
-    MarketDataGap,
-    MarketDataRevision,
-    QuarantinedRow,
-    SeriesCursor,
-    UniverseMembership,
-)
+from app.models import MarketDataFinding, MarketDataRevision, QuarantinedRow
 from app.models.knowledge import find_horizon
-from app.processes.collector import Collector
-from app.processes.heartbeat import Heartbeat
-from app.services.collection.collector import CollectionService
-from app.services.runs import RunRecord, record_run
-from tests.processes.still_market import StillMarket, still_market
-
-NOON = datetime(2025, 1, 5, 12, 0, 30, tzinfo=timezone.utc)
-MINUTE = timedelta(minutes=1)
-COLLECT = CollectorSettings(
-    timeframes=(Timeframe.M1,), history_bars=30, settle_seconds=0.0
+from app.services.collection.collector import CandleSource
+from tests.processes.collector_bench import (
+    COLLECT,
+    MINUTE,
+    NOON,
+    Bench,
+    WithoutEther,
+    open_bench,
 )
-
-
-class Bench:
-    """A collector of one market, with the market's time in the test's hands."""
-
-    def __init__(self, database: Database, market: StillMarket) -> None:
-        self.database, self.market = database, market
-        self.clock = ManualClock(NOON)
-        self.run_id: UUID = uuid4()
-        self._admit_bitcoin()
-        self.collector = self.open_collector(self.run_id)
-
-    def open_collector(self, run_id: UUID) -> Collector:
-        """A collector of this run on the database and the market."""
-        exchange = ExchangeService(
-            ExchangeSettings(max_attempts=1), self.clock, self.market.url
-        )
-        collector = Collector(
-            self.clock,
-            self.database,
-            Heartbeat(self.database, ProcessName.COLLECTOR, run_id),
-            exchange,
-            CollectionService("replay", exchange, COLLECT, run_id),
-            COLLECT,
-        )
-        collector.bridge.run(collector.open())
-        return collector
-
-    def another_run(self) -> UUID:
-        """A stored run beside the first one."""
-        run = RunRecord(uuid4(), "test", "test", {}, "0")
-        with self.database.session_scope() as session:
-            record_run(session, run, NOON)
-        return run.run_id
-
-    def _admit_bitcoin(self) -> None:
-        run = RunRecord(self.run_id, "test", "test", {}, "0")
-        with self.database.session_scope() as session:
-            record_run(session, run, NOON)
-            session.flush()
-            bitcoin = Cryptocurrency(
-                exchange="replay",
-                symbol="BTC/USDT",
-                exchange_symbol="BTCUSDT",
-                base="BTC",
-                quote="USDT",
-                status=MarketStatus.TRADING,
-                first_seen_at=NOON,
-                last_seen_at=NOON,
-                run_id=self.run_id,
-            )
-            session.add(bitcoin)
-            session.flush()
-            session.add(
-                UniverseMembership(
-                    cryptocurrency_id=bitcoin.id,
-                    admitted=True,
-                    reasons=[],
-                    figures={},
-                    valid_from=NOON,
-                    run_id=self.run_id,
-                )
-            )
-
-    def tick(self, after: timedelta = timedelta(0)) -> None:
-        """One pass, `after` later by everybody's clock."""
-        self.clock.advance(after.total_seconds())
-        self.market.move_to(self.clock.now())
-        self.collector.tick(self.clock.now())
-
-    def bars(self) -> list[MarketData]:
-        """Everything stored, oldest first."""
-        with self.database.session_scope() as session:
-            query = select(MarketData).order_by(MarketData.timestamp)
-            return list(session.scalars(query))
-
-    def gaps(self, status: GapStatus) -> list[tuple[datetime, datetime]]:
-        """Recorded gaps of this status."""
-        with self.database.session_scope() as session:
-            query = (
-                select(MarketDataGap)
-                .where(MarketDataGap.status == status)
-                .order_by(MarketDataGap.starts_at)
-            )
-            return [(gap.starts_at, gap.ends_at) for gap in session.scalars(query)]
-
-    def watermark(self) -> datetime:
-        """First slot not accounted for."""
-        with self.database.session_scope() as session:
-            return session.scalars(select(SeriesCursor)).one().watermark_at
-
-    def close(self) -> None:
-        """Close the exchange's connections."""
-        self.collector.bridge.close(self.collector.close())
 
 
 @pytest.fixture
 def bench(database: Database) -> Iterator[Bench]:
     """A collector on a market of four symbols."""
-    settings = ReplaySettings(markets=4, history_days=5, start=NOON)
-    with still_market(settings, NOON) as market:
-        with _closing(Bench(database, market)) as bench:
-            yield bench
-
-
-@contextmanager
-def _closing(bench: Bench) -> Iterator[Bench]:
-    try:
+    with open_bench(database) as bench:
         yield bench
-    finally:
-        bench.close()
 
 
 def slot(minutes: int) -> datetime:
@@ -315,6 +192,39 @@ def test_as_of_reads_are_settled_up_to_the_last_pass(bench: Bench) -> None:
     bench.tick()
     with bench.database.session_scope() as session:
         assert find_horizon(session) == bench.clock.now()
+
+
+@pytest.mark.parametrize("path", ["time", "klines"])
+def test_an_exchange_that_is_down_does_not_stop_the_horizon(
+    bench: Bench, path: str
+) -> None:
+    bench.tick()
+    bench.market.set_faults({"kind": "html", "path": path})
+
+    with pytest.raises(ExchangeError):
+        bench.tick(after=6 * 60 * MINUTE)
+
+    with bench.database.session_scope() as session:
+        assert find_horizon(session) == bench.clock.now()
+
+
+def test_a_series_that_fails_is_asked_for_once_a_pass(bench: Bench) -> None:
+    bench.admit("ETH")
+    sources: list[WithoutEther] = []
+
+    def wrap(source: CandleSource) -> CandleSource:
+        sources.append(WithoutEther(source))
+        return sources[0]
+
+    few = COLLECT.model_copy(update={"page_limit": 10})
+    collector = bench.open_collector(bench.run_id, few, wrap)
+
+    collector.tick(bench.clock.now())
+
+    asked = sources[0].asked
+    assert asked.count("BTC/USDT") >= 3, "its history takes as many pages"
+    assert asked.count("ETH/USDT") == 1
+    collector.bridge.close(collector.close())
 
 
 def test_a_second_collector_stands_by_until_the_first_one_ends(bench: Bench) -> None:
