@@ -163,12 +163,14 @@ class _Command:
         report: SeriesReport,
     ) -> None:
         runtime = self.runtime
-        checker = TradeChecker(archives, runtime.database, runtime.run_id)
+        exchange_id = runtime.settings.exchange.id
+        checker = TradeChecker(archives, runtime.database, exchange_id, runtime.run_id)
         check = await checker.check(job, server_now)
         report.refused_files += check.refused_files
         report.trade_files_read = check.files_read
         report.bars_compared = check.counts.compared
         report.findings = check.counts.found.total()
+        report.quarantined += check.quarantined
 
     async def _store_recordings(
         self, service: BackfillService, server_now: datetime

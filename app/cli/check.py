@@ -38,8 +38,10 @@ from app.services.cross_checks.series import (
 from app.services.cross_checks.trades import (
     check_against_trades,
     columns_of_trades,
+    doubtful_spans,
     fetch_trade_list,
 )
+from app.services.quarantine.keeping import keep_rejected
 from app.services.runs import end_run
 
 
@@ -139,16 +141,20 @@ async def _check_trades(runtime: Runtime, report: _Report, bars: int) -> None:
 async def _check_newest(
     runtime: Runtime, exchange: ExchangeService, one: StoredSeries, bars: int
 ) -> CheckCounts:
-    start = max(one.start, one.timeframe.shift(one.end, -bars))
+    # The bar in which the first trade is seen is cut by it: one more is asked for.
+    start = max(one.start, one.timeframe.shift(one.end, -bars - 1))
     told = await fetch_trade_list(exchange, one.symbol, start, one.end)
+    now, run_id = runtime.clock.now(), runtime.run_id
     with runtime.database.session_scope() as session:
+        keep_rejected(session, one.exchange, told.rejected, now, run_id)
         return check_against_trades(
             session,
             one.cryptocurrency_id,
             one.timeframe,
             columns_of_trades(told),
-            runtime.clock.now(),
-            runtime.run_id,
+            now,
+            run_id,
+            doubtful_spans(told),
         )
 
 

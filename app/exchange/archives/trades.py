@@ -35,10 +35,14 @@ _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 @dataclass(frozen=True, eq=False)
 class TradeChunk:
-    """Trades of a file in its order, as an array of `TRADE_DTYPE`."""
+    """Trades of a file in its order, as an array of `TRADE_DTYPE`.
+
+    `refused_before` says of each refused row which of `trades` it stood before.
+    """
 
     trades: npt.NDArray[np.void]
     refused: tuple[RejectedItem, ...] = ()
+    refused_before: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,4 +180,5 @@ def _judge(
     )
     trades = table[good]
     trades["time_us"] *= per_ms
-    return TradeChunk(trades, refused)
+    before = np.cumsum(good)[~good].tolist()
+    return TradeChunk(trades, refused, tuple(before))

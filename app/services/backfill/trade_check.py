@@ -9,8 +9,6 @@ from pathlib import Path
 from uuid import UUID
 
 import structlog
-from numpy import void
-from numpy.typing import NDArray
 
 from app.core.database import Database
 from app.core.exceptions import BadData
@@ -22,10 +20,12 @@ from app.exchange.archives.layout import (
     month_file,
 )
 from app.exchange.archives.source import ArchiveSource
-from app.exchange.archives.trades import read_trades
+from app.exchange.archives.trades import TradeChunk, read_trades
+from app.exchange.rejected import RejectedItem
 from app.services.backfill.series_run import SeriesJob
 from app.services.cross_checks.findings import CheckCounts
 from app.services.cross_checks.trade_files import check_trade_chunks
+from app.services.quarantine.keeping import keep_rejected
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class TradeCheck:
 
     files_read: int = 0
     refused_files: list[str] = field(default_factory=list)
-    refused_trades: int = 0
+    quarantined: int = 0
     counts: CheckCounts = field(default_factory=CheckCounts)
 
 
@@ -47,19 +47,22 @@ class TradeCheck:
 class TradeChecker:
     """Compares stored bars with trades; differences become findings, nothing else.
 
-    No trade is stored. A month's file is used where there is one, else those of its
-    days; a file's first and last bars are left out, as its ends may cut them.
+    No trade is stored but a refused one, in quarantine; bars that it may belong to are
+    left out. A month's file is used where there is one, else those of its days; a
+    file's first and last bars are left out, as its ends may cut them.
     """
 
     archives: ArchiveSource
     database: Database
+    exchange: str
     run_id: UUID
 
     async def check(self, job: SeriesJob, now: datetime) -> TradeCheck:
         """Check the bars of [job.since, job.until) where trades are at hand."""
         result = TradeCheck()
         async for path in self._files(job, now, result):
-            chunks = _chunks(path, job.symbol, result)
+            refused: list[RejectedItem] = []
+            chunks = _chunks(path, job.symbol, refused)
             try:
                 with self.database.session_scope() as session:
                     counts = check_trade_chunks(
@@ -72,10 +75,16 @@ class TradeChecker:
                     )
             except BadData as error:
                 result.refused_files.append(str(error))
-                continue
-            result.counts.add(counts)
-            result.files_read += 1
+            else:
+                result.counts.add(counts)
+                result.files_read += 1
+            result.quarantined += self._quarantine(refused, now)
         return result
+
+    def _quarantine(self, refused: list[RejectedItem], now: datetime) -> int:
+        with self.database.session_scope() as session:
+            kept = keep_rejected(session, self.exchange, refused, now, self.run_id)
+            return kept.kept
 
     async def _files(
         self, job: SeriesJob, now: datetime, result: TradeCheck
@@ -115,7 +124,9 @@ class TradeChecker:
             return None
 
 
-def _chunks(path: Path, symbol: str, result: TradeCheck) -> Iterator[NDArray[void]]:
+def _chunks(
+    path: Path, symbol: str, refused: list[RejectedItem]
+) -> Iterator[TradeChunk]:
     for chunk in read_trades(path, symbol):
-        result.refused_trades += len(chunk.refused)
-        yield chunk.trades
+        refused += chunk.refused
+        yield chunk

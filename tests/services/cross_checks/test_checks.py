@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -14,7 +15,10 @@ from sqlalchemy.orm import Session
 
 from app.core.database import Database
 from app.domain.market import PublicTrade
+from app.domain.rejection import RejectionRule
 from app.domain.timeframe import Timeframe
+from app.exchange.archives.trades import TradeChunk
+from app.exchange.rejected import RejectedItem, reject
 from app.exchange.replies import TradePage
 from app.models import MarketData, MarketDataFinding
 from app.models.bars import SeriesBars, to_microseconds
@@ -28,6 +32,7 @@ from app.services.cross_checks.trade_files import check_trade_chunks
 from app.services.cross_checks.trades import (
     check_against_trades,
     columns_of_trades,
+    doubtful_spans,
     fetch_trade_list,
 )
 from app.services.cross_checks.vanished import Answer, find_vanished
@@ -189,16 +194,32 @@ def test_a_bar_the_exchange_no_longer_serves_is_told(database: Database) -> None
 
 
 class Tape:
-    """Trades in pages of at most `size`."""
+    """Trades in pages of at most `size`, each for no longer than `window`.
 
-    def __init__(self, trades: Sequence[PublicTrade], size: int) -> None:
+    With `is_newest` only the newest page is told, whatever is asked for. `refused`
+    come with the page of their time.
+    """
+
+    def __init__(
+        self,
+        trades: Sequence[PublicTrade],
+        size: int,
+        window: timedelta = timedelta(days=1),
+        is_newest: bool = False,
+        refused: Sequence[RejectedItem] = (),
+    ) -> None:
         self._trades, self._size = trades, size
+        self._window, self._is_newest, self._refused = window, is_newest, refused
 
     async def fetch_trades(
         self, symbol: str, since: datetime | None = None, limit: int = 500
     ) -> TradePage:
-        fitting = [t for t in self._trades if since is None or t.at >= since]
-        return TradePage(tuple(fitting[: min(self._size, limit)]))
+        if self._is_newest:
+            return TradePage(tuple(self._trades[-self._size :]))
+        assert since is not None
+        end = since + self._window
+        fitting = [t for t in self._trades if since <= t.at <= end]
+        return TradePage(tuple(fitting[: min(self._size, limit)]), tuple(self._refused))
 
 
 def tape(minutes: int = 6) -> list[PublicTrade]:
@@ -233,6 +254,52 @@ def test_bars_agree_with_the_trades_the_venue_tells(
         assert kept(session) == [(T0 + 3 * MINUTE, "trades_volume")]
 
 
+PAUSE = 65 * MINUTE
+
+
+def resumed(minutes: int = 6) -> list[PublicTrade]:
+    """`tape`, and the same once more after a pause of over an hour."""
+    first = tape(minutes)
+    return first + [
+        replace(trade, trade_id=f"later-{trade.trade_id}", at=trade.at + PAUSE)
+        for trade in first
+    ]
+
+
+def refused(at: datetime | None) -> RejectedItem:
+    rule = RejectionRule.ITEM_IMPOSSIBLE
+    return reject("X", "trade", rule, {"price": "NaN"}, occurred_at=at)
+
+
+@pytest.mark.parametrize(
+    ("source", "compared"),
+    [
+        # A quiet hour is not the end, and the last bar may not be over.
+        (Tape(resumed(), 1_000, timedelta(hours=1)), 70),
+        # Of the newest ten trades, those of minute 69 are whole.
+        (Tape(resumed(), 10, is_newest=True), 1),
+        (Tape(resumed()[:24], 10, is_newest=True), 1),
+        (Tape(resumed(), 1_000, refused=[refused(T0 + 2.5 * MINUTE)]), 69),
+        (Tape(resumed(), 1_000, refused=[refused(None)]), 0),
+        (Tape([], 1_000, timedelta(hours=1)), 0),
+    ],
+)
+def test_no_true_bar_is_doubted_for_trades_that_were_not_told(
+    database: Database, source: Tape, compared: int
+) -> None:
+    end = T0 + 71 * MINUTE
+    told = asyncio.run(fetch_trade_list(source, "X", T0, end))
+    with database.session_scope() as session:
+        run = add_run(session)
+        bars = quiet(add_market(session, run).id, 71)
+        bars.bars["volume"][6:65] = 0
+        store(session, bars, run, T0)
+        key, columns = bars.cryptocurrency_id, columns_of_trades(told)
+        doubtful = doubtful_spans(told)
+        counts = check_against_trades(session, key, M1, columns, T0, run, doubtful)
+        assert (counts.compared, kept(session)) == (compared, [])
+
+
 @pytest.mark.parametrize("size", [1, 3, 7, 100])
 def test_trades_of_a_file_are_compared_chunk_by_chunk(
     database: Database, size: int
@@ -240,7 +307,7 @@ def test_trades_of_a_file_are_compared_chunk_by_chunk(
     rows = [(to_microseconds(t.at), t.price, t.amount) for t in tape(6)]
     fields = [("time_us", "<i8"), ("price", "<f8"), ("quantity", "<f8")]
     trades = np.array(rows, dtype=fields)
-    chunks = [trades[at : at + size] for at in range(0, len(trades), size)]
+    chunks = [TradeChunk(trades[at : at + size]) for at in range(0, len(trades), size)]
     with database.session_scope() as session:
         run = add_run(session)
         bars = quiet(add_market(session, run).id, 6)
@@ -251,3 +318,25 @@ def test_trades_of_a_file_are_compared_chunk_by_chunk(
         # The last minute may be cut by the end of the file.
         assert counts.compared == 5 and counts.found == {"trades_high": 1}
         assert kept(session) == [(T0 + 2 * MINUTE, "trades_high")]
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 100])
+def test_bars_that_a_refused_trade_of_a_file_touches_are_left_out(
+    database: Database, size: int
+) -> None:
+    rows = [(to_microseconds(t.at), t.price, t.amount) for t in tape(6)]
+    fields = [("time_us", "<i8"), ("price", "<f8"), ("quantity", "<f8")]
+    trades = np.array(rows, dtype=fields)
+    chunks = []
+    for first in range(0, len(trades), size):
+        at = range(first, min(first + size, len(trades)))
+        before = [9 - first] if 9 in at else []  # the second trade of minute 2
+        part = np.delete(trades[at.start : at.stop], before)
+        chunks.append(TradeChunk(part, (refused(None),) * len(before), tuple(before)))
+    with database.session_scope() as session:
+        run = add_run(session)
+        bars = quiet(add_market(session, run).id, 6)
+        store(session, bars, run, T0)
+        key = bars.cryptocurrency_id
+        counts = check_trade_chunks(session, key, M1, chunks, T0, run)
+        assert counts.compared == 4 and not counts.found
