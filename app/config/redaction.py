@@ -37,7 +37,7 @@ def redacted(settings: Settings) -> dict[str, Any]:
     data["database"]["url"] = mask_urls(url) if "://" in url else MASK if url else ""
     given = settings.database.password.get_secret_value()
     data["database"]["password"] = MASK if given else ""
-    masked: dict[str, Any] = _mask_texts(data)
+    masked: dict[str, Any] = mask_texts(data)
     return masked
 
 
@@ -52,9 +52,10 @@ def fingerprint(settings: Settings) -> str:
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
-def _mask_texts(value: Any) -> Any:
+def mask_texts(value: Any) -> Any:
+    """`value` with `mask_urls` applied to every text in its dicts and lists."""
     if isinstance(value, dict):
-        return {key: _mask_texts(item) for key, item in value.items()}
+        return {key: mask_texts(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_mask_texts(item) for item in value]
+        return [mask_texts(item) for item in value]
     return mask_urls(value) if isinstance(value, str) else value

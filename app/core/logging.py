@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any, Literal
 
 import structlog
 
+from app.config.redaction import mask_texts
 from app.core.clock import SystemClock
-
-# user:password@ in any URL that an error message may quote.
-_CREDENTIALS = re.compile(r"(?<=://)([^/\s:@]+):([^@\s/]+)@")
 
 
 def configure_logging(level: str, form: Literal["console", "json"]) -> None:
@@ -35,7 +32,8 @@ def configure_logging(level: str, form: Literal["console", "json"]) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             _stamp,
-            structlog.processors.format_exc_info if form == "json" else _pass,
+            # Before the passwords are hidden: an error's text may quote a URL.
+            structlog.processors.format_exc_info,
             hide_credentials,
             renderer,
         ],
@@ -48,26 +46,13 @@ def configure_logging(level: str, form: Literal["console", "json"]) -> None:
 def hide_credentials(
     logger: Any, method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Replace the password of any URL in the event's texts."""
-    for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = redact(value)
-    return event
-
-
-def redact(text: str) -> str:
-    """`text` with the password of every URL replaced."""
-    return _CREDENTIALS.sub(r"\1:***@", text)
+    """Replace the passwords of URLs in the event's texts."""
+    masked: MutableMapping[str, Any] = mask_texts(dict(event))
+    return masked
 
 
 def _stamp(
     logger: Any, method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     event["timestamp"] = SystemClock().now().isoformat(timespec="milliseconds")
-    return event
-
-
-def _pass(
-    logger: Any, method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
     return event

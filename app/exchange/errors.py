@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
+from app.config.redaction import mask_urls
 from app.core.exceptions import (
     AppError,
     BadData,
@@ -30,7 +31,7 @@ _BLANKS = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 def describe(error: BaseException | str) -> str:
     """The text of an error on one short line, without URL queries or user names."""
-    text = str(error)[: 8 * _MESSAGE_LIMIT]
+    text = mask_urls(str(error)[: 8 * _MESSAGE_LIMIT])
     text = _USER_INFO.sub("//", _QUERY.sub("", text))
     text = _BLANKS.sub(" ", text).strip()
     if len(text) > _MESSAGE_LIMIT:

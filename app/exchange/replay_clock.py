@@ -9,6 +9,7 @@ import urllib.request
 from datetime import datetime, timezone
 from typing import Any
 
+from app.config.redaction import mask_urls
 from app.core.clock import ScaledClock, SystemClock
 from app.core.exceptions import ConfigurationError, ExchangeUnavailable
 
@@ -29,7 +30,8 @@ def read_replay_clock(url: str, market: str) -> ScaledClock:
     """
     if not url.startswith(("http://", "https://")):
         raise ConfigurationError(
-            f"exchange.replay_url: {url!r} is not a URL that starts with http://"
+            f"exchange.replay_url: {mask_urls(url)!r} is not a URL that starts with "
+            "http://"
         )
     document = _read_with_patience(_address(url))
     try:
@@ -38,7 +40,9 @@ def read_replay_clock(url: str, market: str) -> ScaledClock:
         speed = float(document["speed"])
         ends_ms = document.get("ends_ms")
     except (KeyError, TypeError, ValueError) as error:
-        raise ConfigurationError(f"no replay market answers at {url}") from error
+        raise ConfigurationError(
+            f"no replay market answers at {mask_urls(url)}"
+        ) from error
     _require(market, document, url)
     return ScaledClock(
         _from_ms(virtual_ms),
@@ -68,9 +72,10 @@ def _require(market: str, document: dict[str, Any], url: str) -> None:
     found = document.get("market")
     if found != market:
         raise ConfigurationError(
-            f"the replay market at {url} is {found or 'one that tells no name'}, the "
-            f"configuration asks for {market}: stop that one (another `crypto-bot "
-            "up`?), give the same --recording or replay settings, or another "
+            f"the replay market at {mask_urls(url)} is "
+            f"{found or 'one that tells no name'}, the configuration asks for "
+            f"{market}: stop that one (another `crypto-bot up`?), give the same "
+            "--recording or replay settings, or another "
             "replay.port"
         )
 
@@ -91,18 +96,20 @@ def _read_with_patience(url: str) -> dict[str, Any]:
             document = _read(url, _TIMEOUT_SECONDS)
         except urllib.error.HTTPError as error:
             raise ConfigurationError(
-                f"no replay market answers at {url}: status {error.code}"
+                f"no replay market answers at {mask_urls(url)}: status {error.code}"
             ) from error
         except (OSError, ValueError) as error:
             last: Exception = error
         else:
             if isinstance(document, dict):
                 return document
-            raise ConfigurationError(f"no replay market answers at {url}")
+            raise ConfigurationError(f"no replay market answers at {mask_urls(url)}")
         if attempt + 1 < _ATTEMPTS:
             clock.wait(never, _PAUSE_SECONDS)
     reason = getattr(last, "reason", last)
-    raise ExchangeUnavailable(f"the replay market at {url} does not answer: {reason}")
+    raise ExchangeUnavailable(
+        f"the replay market at {mask_urls(url)} does not answer: {reason}"
+    )
 
 
 def _from_ms(milliseconds: int) -> datetime:

@@ -12,6 +12,7 @@ from typing import Self
 import aiohttp
 import structlog
 
+from app.config.redaction import mask_urls
 from app.core.clock import Clock
 from app.core.exceptions import BadData, ExchangeUnavailable, FatalError, RateLimited
 from app.exchange.archives.checksum import (
@@ -135,7 +136,7 @@ class UrlArchives:
             except (aiohttp.ClientError, asyncio.TimeoutError) as error:
                 problem = f"{type(error).__name__}: {error}"
         raise ExchangeUnavailable(
-            f"{self._base_url}/{path}: {problem}, after {_ATTEMPTS} tries"
+            mask_urls(f"{self._base_url}/{path}: {problem}, after {_ATTEMPTS} tries")
         )
 
     async def _wait_as_told(self, response: aiohttp.ClientResponse) -> None:
@@ -153,8 +154,8 @@ class UrlArchives:
         if until is not None and now < until:
             seconds = (until - now).total_seconds()
             raise RateLimited(
-                f"{self._base_url} wants no requests for {seconds:.0f} s, until "
-                f"{until:%Y-%m-%d %H:%M:%S} UTC: try again then",
+                f"{mask_urls(self._base_url)} wants no requests for {seconds:.0f} s, "
+                f"until {until:%Y-%m-%d %H:%M:%S} UTC: try again then",
                 seconds,
             )
 

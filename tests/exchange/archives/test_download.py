@@ -18,6 +18,7 @@ from app.exchange.archives.download import UrlArchives
 from app.exchange.archives.layout import ArchiveKind, month_file
 from tests.exchange.archives.archive_server import ArchiveServer, serving
 from tests.exchange.archives.packing import write_checksum, write_zip
+from tests.processes.stack import free_port
 
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 FILE = month_file("BTCUSDT", START, Timeframe.H1)
@@ -147,6 +148,15 @@ async def test_a_server_that_wants_a_long_pause_is_given_it(tmp_path: Path) -> N
         assert len(s.server.requests) == 1
         await s.clock.sleep(3600)
         assert await s.archives.find(FILE) is not None
+
+
+async def test_no_message_repeats_the_password_of_the_archive(tmp_path: Path) -> None:
+    url = f"http://user:s3/cr@t@127.0.0.1:{free_port()}/mirror"
+    async with UrlArchives(url, tmp_path, ManualClock(START)) as archives:
+        with pytest.raises(ExchangeUnavailable) as raised:
+            await archives.find(FILE)
+    assert "http://user:***@127.0.0.1" in str(raised.value)
+    assert "s3" not in str(raised.value)
 
 
 async def test_a_body_without_end_is_not_read_to_it(
