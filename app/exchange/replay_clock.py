@@ -17,6 +17,9 @@ _ATTEMPTS = 40
 _PAUSE_SECONDS = 0.25
 _TIMEOUT_SECONDS = 5.0
 _PROBE_SECONDS = 2.0
+# No proxy: the exchange's own client asks the market directly too, and a proxy
+# elsewhere would take 127.0.0.1 for itself.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def read_replay_clock(url: str, market: str) -> ScaledClock:
@@ -85,7 +88,7 @@ def _address(url: str) -> str:
 
 
 def _read(url: str, timeout_seconds: float) -> Any:
-    with urllib.request.urlopen(url, timeout=timeout_seconds) as reply:
+    with _DIRECT.open(url, timeout=timeout_seconds) as reply:
         return json.loads(reply.read(65536))
 
 

@@ -33,6 +33,18 @@ def test_the_market_that_is_meant_answers(url: str) -> None:
     assert not is_answering(f"http://127.0.0.1:{free_port()}", replay_identity(SERVED))
 
 
+def test_a_proxy_is_not_asked_for_it(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    # The library keeps the proxies that it saw first.
+    monkeypatch.setattr("urllib.request._opener", None)
+
+    assert is_answering(url, replay_identity(SERVED))
+    assert read_replay_clock(url, replay_identity(SERVED)).speed == 1.0
+
+
 def test_another_market_is_refused_and_both_are_named(url: str) -> None:
     asked = replay_identity(SERVED.model_copy(update={"seed": 6}))
     for ask in (read_replay_clock, is_answering):
