@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -14,7 +15,7 @@ import structlog
 
 from app.core.child_process import die_with_parent
 from app.core.clock import SystemClock
-from app.core.exceptions import ExitCode
+from app.core.exceptions import ExitCode, FatalError
 
 log = structlog.get_logger(__name__)
 
@@ -45,10 +46,17 @@ class _Child:
     process: subprocess.Popen[bytes] | None = None
     log_file: IO[bytes] | None = None
     started_at: float = 0.0
-    restart_at: float = 0.0
+    # Whether it is to be started, and from when on.
+    is_due: bool = True
+    restart_at: float = float("-inf")
     pause_seconds: float = _FIRST_RESTART_SECONDS
     restarts: int = 0
     is_hopeless: bool = False
+
+    def restart_later(self, now: float) -> None:
+        """Wait longer each time, until it lived for a while."""
+        self.is_due, self.restart_at = True, now + self.pause_seconds
+        self.pause_seconds = min(self.pause_seconds * 2, _LONGEST_RESTART_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,43 +110,62 @@ class Supervisor:
         ]
 
     def failed_for_good(self) -> ChildStatus | None:
-        """A child that no restart can mend, or None."""
+        """A child that no restart can mend, or None.
+
+        Raises FatalError if nobody looks after the children any more.
+        """
+        is_watching = self._thread is None or self._thread.is_alive()
+        if not is_watching and not self._stopping.is_set():
+            raise FatalError("the supervisor ended by itself and stopped its children")
         for child, status in zip(self._children, self.statuses()):
             if child.is_hopeless:
                 return status
         return None
 
     def _watch(self) -> None:
-        for child in self._children:
-            self._launch(child)
-        while not self._stopping.wait(_CHECK_SECONDS):
-            for child in self._children:
-                self._look_after(child)
-        self._stop_children()
+        try:
+            while not self._stopping.is_set():
+                for child in self._children:
+                    # The log may be on the disk that is full.
+                    with suppress(OSError):
+                        self._look_after(child)
+                self._stopping.wait(_CHECK_SECONDS)
+        finally:
+            self._stop_children()
 
     def _look_after(self, child: _Child) -> None:
-        if child.process is None or child.is_hopeless:
-            return
-        code = child.process.poll()
-        if code is None:
+        if child.is_hopeless:
             return
         now = self._clock.monotonic()
+        if child.is_due:
+            if now >= child.restart_at:
+                self._launch(child, now)
+            return
+        code = child.process.poll() if child.process else None
+        if code is None:
+            return
         if code in _HOPELESS:
             child.is_hopeless = True
             log.error("child_failed", child=child.spec.name, exit_code=code)
             return
-        if child.restart_at == 0.0:
-            lived = now - child.started_at
-            if lived > _HEALTHY_SECONDS:
-                child.pause_seconds = _FIRST_RESTART_SECONDS
-            child.restart_at = now + child.pause_seconds
-            child.pause_seconds = min(child.pause_seconds * 2, _LONGEST_RESTART_SECONDS)
-            log.warning("child_died", child=child.spec.name, exit_code=code)
-        elif now >= child.restart_at:
-            child.restarts += 1
-            self._launch(child)
+        lived = now - child.started_at
+        if lived > _HEALTHY_SECONDS:
+            child.pause_seconds = _FIRST_RESTART_SECONDS
+        child.restart_later(now)
+        log.warning("child_died", child=child.spec.name, exit_code=code)
 
-    def _launch(self, child: _Child) -> None:
+    def _launch(self, child: _Child, now: float) -> None:
+        """Start the child; where that cannot be done now, try again later."""
+        try:
+            self._start(child)
+        except (OSError, subprocess.SubprocessError) as error:
+            # No room, memory, processes or open files left: none of them for good.
+            child.restart_later(now)
+            log.error("child_not_started", child=child.spec.name, error=str(error))
+            return
+        child.started_at, child.is_due = now, False
+
+    def _start(self, child: _Child) -> None:
         path = child.spec.log_path
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size > _LARGEST_LOG_BYTES:
@@ -146,7 +173,7 @@ class Supervisor:
         if child.log_file is not None:
             child.log_file.close()
         child.log_file = path.open("ab")
-        child.process = subprocess.Popen(
+        process = subprocess.Popen(
             list(child.spec.command),
             env=dict(child.spec.environment),
             stdin=subprocess.DEVNULL,
@@ -155,8 +182,9 @@ class Supervisor:
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
-        child.started_at = self._clock.monotonic()
-        child.restart_at = 0.0
+        # Counted first: who sees the new process sees that it is a restart.
+        child.restarts += child.process is not None
+        child.process = process
 
     def _stop_children(self) -> None:
         alive = [child.process for child in self._children if child.process]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.exceptions import ExitCode
+from app.core.exceptions import ExitCode, FatalError
 from app.processes.supervisor import ChildSpec, Supervisor
 from tests.processes.waiting import wait_until
 
@@ -64,6 +64,53 @@ def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
         after, untouched = supervisor.statuses()
     assert after.restarts == 1
     assert (untouched.pid, untouched.restarts) == (spared.pid, 0)
+
+
+def test_a_child_that_cannot_be_started_now_is_started_later(tmp_path: Path) -> None:
+    # A file in the way of the folder of the log is one of many such errors.
+    (tmp_path / "logs").touch()
+    barred = spec(tmp_path / "logs", "barred", SLEEP)
+    supervisor = Supervisor([barred, spec(tmp_path, "spared", SLEEP)])
+    supervisor.start()
+    try:
+        wait_until(lambda: supervisor.statuses()[1].pid)
+        assert supervisor.failed_for_good() is None
+        (tmp_path / "logs").unlink()
+        wait_until(lambda: supervisor.statuses()[0].pid)
+        assert [status.restarts for status in supervisor.statuses()] == [0, 0]
+    finally:
+        supervisor.stop()
+
+
+def test_a_restart_that_fails_is_tried_again(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    child = ChildSpec("gone", [str(program)], {}, tmp_path / "gone.log")
+    program.write_text(f"#!{sys.executable}\n{SLEEP}")
+    program.chmod(0o755)
+    with supervised(child) as supervisor:
+        first = supervisor.statuses()[0].pid
+        assert first is not None
+        program.rename(tmp_path / "away")
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: supervisor.statuses()[0].exit_code == -signal.SIGKILL)
+        supervisor._stopping.wait(1.0)  # some attempts
+        (tmp_path / "away").rename(program)
+        wait_until(lambda: supervisor.statuses()[0].exit_code is None)
+        (status,) = supervisor.statuses()
+    assert status.pid != first and status.restarts == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_supervisor_that_fails_stops_its_children_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with supervised(spec(tmp_path, "child", SLEEP)) as supervisor:
+        monkeypatch.setattr(supervisor, "_look_after", None)
+        wait_until(lambda: supervisor.statuses()[0].exit_code == -signal.SIGTERM)
+        assert supervisor._thread is not None
+        supervisor._thread.join()
+        with pytest.raises(FatalError, match="supervisor ended"):
+            supervisor.failed_for_good()
 
 
 @pytest.mark.parametrize("code", [ExitCode.CONFIGURATION, ExitCode.USAGE])
