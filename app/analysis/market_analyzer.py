@@ -29,7 +29,7 @@ from app.analysis.trend_strength import TrendReading, read_trend
 from app.analysis.volatility.reading import (
     VolatilityReading,
     read_volatility,
-    volatility_bars_needed,
+    volatility_needs,
 )
 from app.analysis.volume_anomaly import VolumeReading, read_volume
 from app.analysis.window import CandleWindow, FloatArray
@@ -69,13 +69,16 @@ class MarketAnalyzer:
         return {
             "regime": self._rules.bars_needed,
             "trend": self._trend_bars,
-            "volatility": volatility_bars_needed(
-                self._volatility_bars, self._percentile_bars
-            ),
+            "volatility": max(self.volatility_needs.values()),
             "volume": self._volume_bars + 1,
             "correlation": self._correlation_bars + 1,
             "impulse": impulse_bars_needed(self._impulse_bars),
         }
+
+    @property
+    def volatility_needs(self) -> dict[str, int]:
+        """Bars after which each part of the volatility can be read."""
+        return volatility_needs(self._volatility_bars, self._percentile_bars)
 
     @property
     def bars_needed(self) -> int:

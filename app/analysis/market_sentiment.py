@@ -77,9 +77,19 @@ class MarketSentiment:
         self._volume_bars = volume_bars
 
     @property
+    def needs(self) -> dict[str, int]:
+        """Bars after which each part that is read from bars can be judged."""
+        return {
+            "momentum": self._momentum_bars + 1,
+            "range_position": self._range_bars,
+            "volume": self._volume_bars,
+            "accumulation": self._volume_bars,
+        }
+
+    @property
     def bars_needed(self) -> int:
-        """Bars after which every part that is read from bars can be judged."""
-        return max(self._momentum_bars + 1, self._range_bars, self._volume_bars)
+        """Bars after which all of them can be."""
+        return max(self.needs.values())
 
     def score(
         self,

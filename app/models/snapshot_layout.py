@@ -15,6 +15,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.models.base import BaseModel
 
+# Once listed as warming up in spite of values: their rows tell.
+_LISTED_WITH_VALUES = ("structure", "volatility")
+
 
 @dataclass(frozen=True, slots=True)
 class LayoutKey:
@@ -37,7 +40,8 @@ class SnapshotLayout(BaseModel):
     A configuration has one layout for markets with all their history, and one for each
     combination of outputs that markets with less of it lack: some dozens. A figure that
     is NULL is warming up where its name is in `warming_up`, else it is undefined or
-    absent; that costs a snapshot nothing, and finds those with a value by index.
+    absent. None that is listed has a value. That costs a snapshot nothing, and finds
+    those with a value by index.
     """
 
     __tablename__ = "snapshot_layouts"
@@ -99,7 +103,9 @@ class SnapshotLayout(BaseModel):
         wanted = sa.cast([name], postgresql.ARRAY(sa.Text()))
         query = sa.select(
             cls.id, sa.func.array_position(cls.names, name).label("position")
-        ).where(cls.names.contains(wanted), ~cls.warming_up.contains(wanted))
+        ).where(cls.names.contains(wanted))
+        if name.partition(".")[2].partition(".")[0] not in _LISTED_WITH_VALUES:
+            query = query.where(~cls.warming_up.contains(wanted))
         return {row.id: row.position for row in session.execute(query)}
 
     def key(self) -> LayoutKey:

@@ -142,8 +142,8 @@ class SnapshotBuilder:
             for name in self.analysis.warming_up(frame, reading.bars)
         ]
         bars = readings[0].bars
-        if bars < self._sentiment.bars_needed:
-            cold += [f"sentiment.{part}" for part in WEIGHTS]
+        needs = self._sentiment.needs
+        cold += [f"sentiment.{part}" for part, need in needs.items() if bars < need]
         if bars < self._analyzer.needs["correlation"]:
             cold += ["btc_correlation", "btc_beta"]
         return LayoutKey(self._frame_names, self.names, tuple(cold))

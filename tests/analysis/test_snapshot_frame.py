@@ -46,6 +46,19 @@ def test_what_warms_up_is_what_lacks_bars() -> None:
     assert all(found[name] is None for name in expected)
 
 
+def test_what_is_listed_as_warming_up_has_no_value_at_any_length() -> None:
+    window = random_walk(600, seed=4)
+    needs = ANALYSIS.needs(window.timeframe)
+    lengths = {need - less for need in needs.values() for less in (0, 1)}
+    for bars in sorted(lengths):
+        found = figures(window.last(bars))
+        cold = ANALYSIS.warming_up(window.timeframe, bars)
+        assert {found[name] for name in cold} <= {None}, bars
+        readings = ("volatility.", "trend.", "volume.", "regime.")
+        there = [n for n in found if n.startswith(readings) and n not in cold]
+        assert None not in {found[name] for name in there}, bars
+
+
 @pytest.mark.parametrize(
     ("missing", "age"), [((), None), ((395,), 4.0), ((10, 200), 199.0)]
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.core.database import Database
+from app.domain.timeframe import Timeframe
+from app.models import MarketSnapshot
 from tests.services.snapshot_world import SYMBOLS, World
 
 
@@ -33,3 +35,37 @@ def test_without_any_last_bar_there_is_no_mood_at_all(database: Database) -> Non
         snapshot = world.snapshot(session, "ETH/USDT")
         assert snapshot.sentiment is snapshot.btc_beta is None
         assert snapshot.indicators["5m"]["rsi_14"] is not None
+
+
+@pytest.mark.parametrize("bars", [13, 20, 40])
+def test_a_part_of_the_mood_warms_up_by_its_own_bars(
+    database: Database, bars: int
+) -> None:
+    world = World(database)
+    world.store_walks(bars=bars)
+    world.take()
+    with database.session_scope() as session:
+        snapshot = world.snapshot(session, "ETH/USDT")
+        parts = snapshot.figures_of("sentiment")
+        cold = {
+            name for name in parts if f"sentiment.{name}" in snapshot.layout.warming_up
+        }
+        expected = {
+            13: {"range_position", "volume", "accumulation"},
+            20: {"range_position"},
+            40: {"range_position"},
+        }
+        assert cold == expected[bars]
+        assert {parts[name] for name in cold} == {None}
+
+
+def test_a_figure_is_found_while_others_warm_up(database: Database) -> None:
+    world = World(database)
+    world.store_walks(bars=60)
+    world.take()
+    with database.session_scope() as session:
+        for name in ("volatility.yang_zhang", "structure.range_top", "sma_20"):
+            held = MarketSnapshot.get_with_specific_indicator(
+                session, Timeframe.M5, name
+            )
+            assert len(held) == len(SYMBOLS), name

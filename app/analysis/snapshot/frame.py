@@ -74,11 +74,12 @@ class FrameAnalysis:
     def requirements(self, timeframe: Timeframe) -> dict[str, dict[str, Any]]:
         """By figure: what it is, the bars it needs, where an endless sum starts."""
         declared = self._indicators.requirements(timeframe)
-        groups = self._group_needs()
+        needs = self._reading_needs()
         for name in self.names:
             group = name.partition(".")[0]
-            if name not in declared and group in groups:
-                declared[name] = {"reading": group, "bars_needed": groups[group]}
+            needed = needs.get(name, needs.get(group))
+            if name not in declared and needed is not None:
+                declared[name] = {"reading": group, "bars_needed": needed}
         return declared
 
     def needs(self, timeframe: Timeframe) -> Mapping[str, int]:
@@ -102,10 +103,15 @@ class FrameAnalysis:
     def warming_up(self, timeframe: Timeframe, bars: int) -> tuple[str, ...]:
         """Names that need more than `bars` bars, in the order of `names`.
 
-        An indicator of them has no value; structure is read from what there is.
+        None of them has a value. Structure is never one: it is read from what bars
+        there are.
         """
         needs = self.needs(timeframe)
-        return tuple(name for name in self.names if needs.get(name, 0) > bars)
+        return tuple(
+            name
+            for name in self.names
+            if needs.get(name, 0) > bars and not name.startswith("structure.")
+        )
 
     def read(self, window: CandleWindow) -> FrameReading:
         """The window's last bar, read from its last `bars_needed_on` bars."""
@@ -142,8 +148,11 @@ class FrameAnalysis:
         figures["window.gap_age"] = _gap_age(window)
         return figures
 
-    def _group_needs(self) -> dict[str, int]:
-        return {"structure": STRUCTURE_BARS, **self._analyzer.needs}
+    def _reading_needs(self) -> dict[str, int]:
+        """Of a figure where its group has several needs, else of its group."""
+        volatility = self._analyzer.volatility_needs
+        own = {f"volatility.{name}": bars for name, bars in volatility.items()}
+        return {"structure": STRUCTURE_BARS, **self._analyzer.needs, **own}
 
 
 def _prefixed(

@@ -32,9 +32,21 @@ class VolatilityReading:
     atr_percentile: float | None
 
 
+def volatility_needs(bars: int = 30, percentile_bars: int = 100) -> dict[str, int]:
+    """Bars after which each part can be read."""
+    return {
+        "realized": bars + 1,
+        "garman_klass": bars,
+        "yang_zhang": bars + 1,
+        "annualized": bars + 1,
+        "atr_ratio": _ATR.bars_needed,
+        "atr_percentile": _ATR.bars_needed + percentile_bars - 1,
+    }
+
+
 def volatility_bars_needed(bars: int = 30, percentile_bars: int = 100) -> int:
-    """Bars after which every part can be read."""
-    return max(bars + 1, _ATR.bars_needed + percentile_bars - 1)
+    """Bars after which all of them can be read."""
+    return max(volatility_needs(bars, percentile_bars).values())
 
 
 def read_volatility(
