@@ -16,7 +16,8 @@ from app.core.database import Database
 from app.core.exceptions import DatabaseUnavailable
 from app.models import BaseModel, schema
 from app.models.partitions import ensure_partitions
-from tests.models.factories import T0, fill_every_table
+from tests.models.every_table import fill_every_table
+from tests.models.factories import T0
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = sorted(BaseModel.metadata.tables)

@@ -17,7 +17,8 @@ from app.domain.decision import ReasonCode
 from app.domain.timeframe import Timeframe
 from app.domain.universe import RejectionReason
 from app.models import BaseModel, Signal, SimulatedTrade, UniverseMembership
-from tests.models.factories import T0, fill_every_table
+from tests.models.every_table import fill_every_table
+from tests.models.factories import T0
 
 
 def test_every_row_survives_json(database: Database) -> None:
