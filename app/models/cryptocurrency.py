@@ -79,17 +79,6 @@ class Cryptocurrency(RunMixin, TimestampMixin, BaseModel):
         return market
 
     @classmethod
-    def get_active(cls, session: Session, exchange: str) -> list[Self]:
-        """Markets of `exchange` that trade, by symbol."""
-        return list(
-            session.scalars(
-                sa.select(cls)
-                .where(cls.exchange == exchange, cls.status == MarketStatus.TRADING)
-                .order_by(cls.symbol)
-            )
-        )
-
-    @classmethod
     def get_by_ids(cls, session: Session, ids: Iterable[int]) -> dict[int, Self]:
         """The markets with these keys; unknown keys are left out."""
         query = sa.select(cls).where(cls.id.in_(sorted(set(ids))))

@@ -82,39 +82,6 @@ class MarketDataGap(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
     )
 
     @classmethod
-    def get_open(
-        cls,
-        session: Session,
-        exchange: str | None = None,
-        attempted_before: datetime | None = None,
-        limit: int | None = None,
-    ) -> list[Self]:
-        """Gaps still to be repaired, those tried longest ago (or never) first.
-
-        `exchange` keeps only its markets; `attempted_before` leaves out gaps tried
-        at that instant or later.
-        """
-        query = sa.select(cls).where(cls.status.in_(_UNRESOLVED))
-        if exchange is not None:
-            query = query.join(
-                Cryptocurrency, Cryptocurrency.id == cls.cryptocurrency_id
-            ).where(Cryptocurrency.exchange == exchange)
-        if attempted_before is not None:
-            query = query.where(
-                sa.or_(
-                    cls.last_attempt_at.is_(None),
-                    cls.last_attempt_at < attempted_before,
-                )
-            )
-        query = query.order_by(
-            cls.last_attempt_at.asc().nulls_first(),
-            cls.cryptocurrency_id,
-            cls.timeframe,
-            cls.starts_at,
-        ).limit(limit)
-        return list(session.scalars(query))
-
-    @classmethod
     def get_due(
         cls,
         session: Session,

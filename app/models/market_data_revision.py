@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.timeframe import Timeframe
 from app.models.base import BaseModel
@@ -47,23 +46,3 @@ class MarketDataRevision(BaseModel):
     low: Mapped[float] = mapped_column(comment="Lowest price, quote currency.")
     close: Mapped[float] = mapped_column(comment="Last price, quote currency.")
     volume: Mapped[float] = mapped_column(comment="Amount traded, base currency.")
-
-    @classmethod
-    def get_for_bar(
-        cls,
-        session: Session,
-        cryptocurrency_id: int,
-        timeframe: Timeframe,
-        timestamp: datetime,
-    ) -> list[Self]:
-        """Superseded values of one bar, oldest first."""
-        query = (
-            sa.select(cls)
-            .where(
-                cls.cryptocurrency_id == cryptocurrency_id,
-                cls.timeframe == timeframe,
-                cls.timestamp == timestamp,
-            )
-            .order_by(cls.known_from)
-        )
-        return list(session.scalars(query))

@@ -88,14 +88,3 @@ class MarketEvent(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
         newest = (cls.known_at.desc(), cls.kind, Cryptocurrency.symbol)
         rows = session.execute(query.order_by(*newest).limit(limit))
         return [(event, name) for event, name in rows]
-
-    @classmethod
-    def get_latest(cls, session: Session, exchange: str, limit: int = 20) -> list[Self]:
-        """The newest events of an exchange, newest first."""
-        query = (
-            sa.select(cls)
-            .where(cls.exchange == exchange)
-            .order_by(cls.known_at.desc())
-            .limit(limit)
-        )
-        return list(session.scalars(query))

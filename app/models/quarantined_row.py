@@ -175,9 +175,3 @@ class QuarantinedRow(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
             text.startswith(prefix.strip().lower(), autoescape=True)
         )
         return list(session.scalars(query.order_by(cls.id).limit(2)))
-
-    @classmethod
-    def get_latest(cls, session: Session, limit: int = 20) -> list[Self]:
-        """The items refused last, newest first."""
-        query = sa.select(cls).order_by(cls.known_at.desc()).limit(limit)
-        return list(session.scalars(query))

@@ -88,14 +88,3 @@ class UniverseMembership(UuidKeyMixin, RunMixin, TimestampMixin, BaseModel):
                 .order_by(Cryptocurrency.symbol)
             )
         )
-
-    @classmethod
-    def get_history(cls, session: Session, cryptocurrency_id: int) -> list[Self]:
-        """Every verdict on one market, oldest first."""
-        return list(
-            session.scalars(
-                sa.select(cls)
-                .where(cls.cryptocurrency_id == cryptocurrency_id)
-                .order_by(cls.valid_from)
-            )
-        )

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,7 +18,6 @@ from app.core.database import Database
 from app.core.exceptions import UnknownSymbol
 from app.domain.decision import DecisionKind
 from app.domain.gap import GapStatus
-from app.domain.market import MarketStatus
 from app.domain.timeframe import Timeframe
 from app.domain.trade import ExitReason, TradeStatus
 from app.models import (
@@ -55,11 +55,9 @@ def test_markets_are_found_by_symbol(database: Database) -> None:
     with database.session_scope() as session:
         run = add_run(session)
         eth = add_market(session, run, "ETH/USDT")
-        btc = add_market(session, run, "BTC/USDT")
-        add_market(session, run, "OLD/USDT", MarketStatus.DELISTED)
+        add_market(session, run, "BTC/USDT")
         assert Cryptocurrency.get_by_symbol(session, "replay", "ETH/USDT") is eth
         assert Cryptocurrency.find_by_symbol(session, "kraken", "ETH/USDT") is None
-        assert Cryptocurrency.get_active(session, "replay") == [btc, eth]
         assert Cryptocurrency.get_by_ids(session, [eth.id, 999]) == {eth.id: eth}
         with pytest.raises(UnknownSymbol, match="'XYZ/USDT' of exchange 'replay'"):
             Cryptocurrency.get_by_symbol(session, "replay", "XYZ/USDT")
@@ -83,7 +81,6 @@ def test_the_universe_is_answered_as_it_was(database: Database) -> None:
         assert at(session, "replay", T0) == [market]
         assert at(session, "replay", T0 + HOUR) == []
         assert UniverseMembership.get_current(session, "replay") == [(market, second)]
-        assert UniverseMembership.get_history(session, market.id) == [first, second]
 
 
 def test_a_market_has_one_open_verdict(database: Database) -> None:
@@ -185,10 +182,17 @@ def test_gaps_to_repair_come_longest_untried_first(database: Database) -> None:
         gaps[3].status, gaps[3].resolved_at = GapStatus.FILLED, T0
         session.add_all(gaps)
         session.flush()
-        assert MarketDataGap.get_open(session) == [gaps[1], gaps[2], gaps[0]]
-        due = MarketDataGap.get_open(session, "replay", attempted_before=T0, limit=1)
-        assert due == [gaps[1]]
-        assert MarketDataGap.get_open(session, "kraken") == []
+        due = partial(
+            MarketDataGap.get_due,
+            session,
+            now=T0 + 9 * HOUR,
+            first_pause=MINUTE,
+            longest_pause=HOUR,
+            spacing=HOUR,
+        )
+        assert due("replay", limit=9) == [gaps[1], gaps[2], gaps[0]]
+        assert due("replay", limit=1) == [gaps[1]]
+        assert due("kraken", limit=9) == []
         of_series = MarketDataGap.get_for_series(
             session, market.id, Timeframe.M1, T0 + MINUTE, T0 + HOUR + MINUTE
         )
@@ -202,7 +206,7 @@ def test_a_refused_item_is_kept_once(database: Database) -> None:
             rows = [make_refused(run), make_refused(run, "[2]"), make_refused(run)]
             QuarantinedRow.store(session, rows)
         assert QuarantinedRow.store(session, []) == 0
-        kept = QuarantinedRow.get_latest(session)
+        kept = session.scalars(sa.select(QuarantinedRow)).all()
     assert sorted(row.raw for row in kept) == ["[1, null]", "[2]"]
 
 

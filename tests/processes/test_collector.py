@@ -138,7 +138,7 @@ def test_a_corrupt_reply_is_kept_with_its_text(bench: Bench) -> None:
     bench.collector.after_pass()
 
     with bench.database.session_scope() as session:
-        (kept,) = QuarantinedRow.get_latest(session)
+        (kept,) = session.scalars(select(QuarantinedRow))
     assert kept.what == "reply" and "<html" in kept.raw.lower()
 
 

@@ -49,7 +49,8 @@ def refresh(
 
 def history(session: Session, symbol: str) -> list[UniverseMembership]:
     market = Cryptocurrency.get_by_symbol(session, "replay", symbol)
-    return UniverseMembership.get_history(session, market.id)
+    verdicts = select(UniverseMembership).filter_by(cryptocurrency_id=market.id)
+    return list(session.scalars(verdicts.order_by(UniverseMembership.valid_from)))
 
 
 def test_an_admission_and_a_rejection_follow_each_other(database: Database) -> None:

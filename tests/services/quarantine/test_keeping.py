@@ -49,7 +49,7 @@ def test_an_item_is_kept_with_raw_text_rule_figures_and_time(
     )
     with database.session_scope() as session:
         keep_rejected(session, "replay", [item], T0, add_run(session))
-        (row,) = QuarantinedRow.get_latest(session)
+        (row,) = session.scalars(select(QuarantinedRow))
         assert (row.rule, row.what) == ("time_not_milliseconds", "candle")
         assert (row.timeframe, row.occurred_at) == (Timeframe.M1, T0)
         assert row.raw.startswith("[1736") and row.figures is not None
@@ -63,7 +63,7 @@ def test_whatever_text_came_is_stored(database: Database, raw: object) -> None:
     item = reject("S\x00", "trade", RejectionRule.ITEM_UNREADABLE, raw, reason="\x00")
     with database.session_scope() as session:
         assert keep_rejected(session, "replay", [item], T0, add_run(session)).kept == 1
-        (row,) = QuarantinedRow.get_latest(session)
+        (row,) = session.scalars(select(QuarantinedRow))
         assert row.raw and len(row.raw) < 2_200
 
 

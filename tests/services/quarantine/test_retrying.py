@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core.database import Database
@@ -84,7 +85,7 @@ class World:
     def row(self) -> QuarantinedRow:
         self.session.flush()
         self.session.expire_all()
-        (row,) = QuarantinedRow.get_latest(self.session)
+        (row,) = self.session.scalars(select(QuarantinedRow))
         return row
 
     def close_at(self, slot: datetime) -> float | None:
