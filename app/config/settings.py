@@ -112,9 +112,9 @@ class DatabaseSettings(Section):
     )
     data_directory: str = Field(
         "",
-        description="Folder of the embedded server's data; empty: `.data/postgres` "
-        "in the working folder, or a folder under /var/lib for root where other "
-        "users cannot enter the working folder.",
+        description="Folder of the embedded server's data; empty: "
+        "`{application.state_directory}/{market}/postgres`, or a folder under /var/lib "
+        "for root where other users cannot enter that one.",
     )
     pool_size: int = Field(3, ge=1, le=50, description="Connections per process.")
     max_overflow: int = Field(2, ge=0, le=50, description="Connections on top.")
