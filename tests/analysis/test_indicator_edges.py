@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -105,6 +105,25 @@ def test_a_market_without_volume_says_so_in_every_figure_of_volume() -> None:
     names = ("cmf_20", "obv_200", "ad_200", "volume_zscore_20")
     assert {values[name] for name in names} == {0.0}
     assert values["mfi_14"] == 50.0 and values["volume_ratio_20"] is None
+
+
+def least_of(indicator: Indicator) -> Indicator:
+    """The same indicator with every whole number at its least."""
+    kind = type(indicator)
+    numbers = [field.name for field in fields(kind) if str(field.type) == "int"]
+    return kind(**{name: kind.least.get(name, kind.least_period) for name in numbers})
+
+
+@pytest.mark.parametrize("indicator", every_indicator(), ids=repr)
+def test_the_least_parameters_work_on_bars_that_stand_still(
+    indicator: Indicator,
+) -> None:
+    least = least_of(indicator)
+
+    needed = least.bars_needed_on(window_of([1.0]).timeframe)
+    readings = IndicatorService([least]).readings(window_of([0.1] * needed))
+
+    assert {reading.status for reading in readings} == {ValueStatus.OK}
 
 
 @pytest.mark.parametrize("bars", [0, 1, 2])

@@ -29,7 +29,7 @@ class StochRsi(Indicator):
 
     name: ClassVar[str] = "stoch_rsi"
     aliases: ClassVar[tuple[str, ...]] = ("stochrsi",)
-    least: ClassVar[dict[str, int]] = {"stochastic": 1, "signal": 1}
+    least: ClassVar[dict[str, int]] = {"signal": 1}
 
     period: int = 14
     stochastic: int = 14

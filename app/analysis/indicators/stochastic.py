@@ -27,7 +27,7 @@ class Stochastic(Indicator):
 
     name: ClassVar[str] = "stochastic"
     aliases: ClassVar[tuple[str, ...]] = ("stoch",)
-    least_period: ClassVar[int] = 1
+    least: ClassVar[dict[str, int]] = {"smooth": 1, "signal": 1}
 
     period: int = 14
     smooth: int = 3
