@@ -110,7 +110,9 @@ def test_there_is_one_service_for_every_process() -> None:
 @pytest.mark.parametrize("name", sorted(program_services()))
 def test_a_command_of_a_service_is_a_command_of_the_program(name: str) -> None:
     service = program_services()[name]
-    commands = [service["command"]]
+    entrypoint = service.get("entrypoint", ["crypto-bot"])
+    assert entrypoint[0] == "crypto-bot"
+    commands = [[*entrypoint[1:], *service["command"]]]
     test = service["healthcheck"].get("test", [])
     if test[1:2] == ["crypto-bot"]:
         commands.append(test[2:])
@@ -151,6 +153,16 @@ def test_the_replay_market_is_where_the_processes_look() -> None:
     url = services()["collector"]["environment"]["CRYPTO_BOT__EXCHANGE__REPLAY_URL"]
     assert url == f"http://replay:{port}"
     assert any(f"127.0.0.1:{port}/" in word for word in replay["healthcheck"]["test"])
+
+
+def test_the_service_that_downloads_archives_may_keep_them() -> None:
+    service = services()["backfill"]
+    (target,) = (volume.split(":")[1] for volume in service["volumes"])
+    image = (ROOT / "Dockerfile").read_text()
+    assert f"CRYPTO_BOT__APPLICATION__STATE_DIRECTORY={target}\n" in image
+    # An empty volume takes the owner of the image's folder.
+    assert f"--owner=10001 --group=10001 --mode=0750 {target}\n" in image
+    assert "outside" in service["networks"]
 
 
 def test_development_adds_to_services_that_exist() -> None:
