@@ -45,6 +45,7 @@ from app.services.backfill.storing import SliceStore
 from app.services.backfill.trade_check import TradeChecker
 from app.services.collection.ledger import Ledger
 from app.services.market_history import register_market
+from app.services.quarantine.replies import opened_for_run
 from app.services.runs import end_run
 
 _BEGINNING = datetime(2009, 1, 1, tzinfo=timezone.utc)
@@ -88,8 +89,14 @@ class _Command:
         async with AsyncExitStack() as stack:
             exchange: ExchangeService | None = None
             if options.uses_exchange and not self.recordings:
-                exchange = build_exchange(runtime, BACKFILL_RESERVE)
-                await stack.enter_async_context(exchange)
+                exchange = await stack.enter_async_context(
+                    opened_for_run(
+                        build_exchange(runtime, BACKFILL_RESERVE),
+                        runtime.database,
+                        runtime.clock,
+                        runtime.run_id,
+                    )
+                )
             archives = _archives(runtime.settings, options)
             if isinstance(archives, UrlArchives):
                 await stack.enter_async_context(archives)

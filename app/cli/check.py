@@ -42,6 +42,7 @@ from app.services.cross_checks.trades import (
     fetch_trade_list,
 )
 from app.services.quarantine.keeping import keep_rejected
+from app.services.quarantine.replies import opened_for_run
 from app.services.runs import end_run
 
 
@@ -128,7 +129,9 @@ def _check_all(runtime: Runtime, series: list[StoredSeries]) -> _Report:
 
 async def _check_trades(runtime: Runtime, report: _Report, bars: int) -> None:
     """Compare the newest bars of each market's smallest time frame with trades."""
-    async with build_exchange(runtime) as exchange:
+    async with opened_for_run(
+        build_exchange(runtime), runtime.database, runtime.clock, runtime.run_id
+    ) as exchange:
         done: set[int] = set()
         for one, counts in report.series:
             mine = one.exchange == runtime.settings.exchange.id

@@ -26,6 +26,7 @@ from app.cli.quarantine import get_item
 from app.cli.replay import market_for_script
 from app.core.exceptions import ExitCode
 from app.services.collection.ledger import Ledger
+from app.services.quarantine.replies import opened_for_run
 from app.services.quarantine.retrying import (
     RetryCase,
     RetryOutcome,
@@ -71,7 +72,9 @@ async def _retry(runtime: Runtime, ids: Sequence[str] | None) -> list[RetryVerdi
         runtime.run_id, tail_grace_seconds=settings.collector.tail_grace_seconds
     )
     verdicts: list[RetryVerdict] = []
-    async with build_exchange(runtime) as exchange:
+    async with opened_for_run(
+        build_exchange(runtime), database, runtime.clock, runtime.run_id
+    ) as exchange:
         for first in range(0, len(cases), _CASES_PER_TRANSACTION):
             part: list[RetryCase] = cases[first : first + _CASES_PER_TRANSACTION]
             asked = await asyncio.gather(*(ask_again(exchange, case) for case in part))

@@ -7,7 +7,7 @@ from app.core.database import Database
 from app.exchange.service import ExchangeService
 from app.processes.base import BaseProcess
 from app.processes.heartbeat import Heartbeat
-from app.services.quarantine.keeping import keep_replies
+from app.services.quarantine.replies import keep_corrupt_replies
 
 
 class ExchangeProcess(BaseProcess):
@@ -27,17 +27,7 @@ class ExchangeProcess(BaseProcess):
 
     def after_pass(self) -> None:
         """Quarantine the replies that were not what was asked for."""
-        replies = self.exchange.take_corrupt_replies()
-        if not replies.items and not replies.dropped:
-            return
-        with self.database.session_scope() as session:
-            keep_replies(
-                session,
-                self.exchange.exchange_id,
-                replies,
-                self.clock.now(),
-                self.run_id,
-            )
+        keep_corrupt_replies(self.exchange, self.database, self.clock, self.run_id)
 
     async def open(self) -> None:
         """Open the exchange's connections."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -15,13 +14,14 @@ from app.core.exceptions import RetryableError
 from app.domain.gap import GapStatus
 from app.domain.timeframe import Timeframe
 from app.exchange.rejected import RejectedItem
-from app.models import MarketDataGap, QuarantinedRow, SeriesCursor
+from app.models import MarketDataGap, SeriesCursor
 from app.models.series_lock import SeriesKey
 from app.services.backfill.report import SeriesReport
 from app.services.backfill.stretches import Known
 from app.services.collection.gaps import CONFIRMATIONS_NEEDED
 from app.services.collection.ledger import Ledger, StoredSlices
 from app.services.collection.slices import SeriesSlice
+from app.services.quarantine.keeping import keep_rejected
 
 log = structlog.get_logger(__name__)
 
@@ -74,22 +74,9 @@ class SliceStore:
         now = self._clock.now()
         with self._database.session_scope() as session:
             stored = self._ledger.store(session, slices, now)
-            rows = [self._quarantined(item, stored.known_at) for item in refused]
-            return stored, QuarantinedRow.store(session, rows)
-
-    def _quarantined(self, item: RejectedItem, now: datetime) -> QuarantinedRow:
-        return QuarantinedRow(
-            exchange=self.exchange,
-            symbol=item.symbol,
-            timeframe=item.timeframe,
-            what=item.what,
-            rule=item.rule,
-            raw=item.raw,
-            figures=dict(item.figures) or None,
-            occurred_at=item.occurred_at,
-            known_at=now,
-            run_id=self._run_id,
-        )
+            known_at, run_id = stored.known_at, self._run_id
+            kept = keep_rejected(session, self.exchange, refused, known_at, run_id)
+            return stored, kept.kept
 
     def find_known(self, key: SeriesKey) -> Known | None:
         """What is accounted for of a series; None: nothing."""

@@ -150,6 +150,10 @@ def test_impossible_rows_go_to_quarantine_and_their_slots_to_the_ledger(
     report = filling.fill(filling.job(H1, SINCE, month(11)), tmp_path)
     (gap,) = filling.gaps(H1)
     assert report.quarantined == 1
+    with database.session_scope() as session:
+        (kept,) = session.scalars(select(QuarantinedRow))
+        assert kept.figures is not None
+        assert kept.figures["reason"] == "prices must be above 0"
     assert (gap.starts_at, gap.slots, gap.reason.value) == (bad_at, 1, "quarantined")
     assert filling.is_covered(H1)
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.config.settings import ExchangeSettings
+from app.core.clock import ManualClock
 from app.core.database import Database
+from app.core.exceptions import CorruptReply
 from app.domain.rejection import RejectionRule
 from app.domain.timeframe import Timeframe
 from app.exchange.bar_rules import rejected_bar
 from app.exchange.corrupt_replies import CorruptReplies
 from app.exchange.rejected import RejectedItem, reject
+from app.exchange.service import ExchangeService
 from app.models import QuarantinedRow
 from app.services.quarantine import keeping
 from app.services.quarantine.keeping import KeptItems, keep_rejected, keep_replies
+from app.services.quarantine.replies import opened_for_run
+from tests.exchange.fake_exchange import START, body, fake_exchange
 from tests.models.factories import T0, add_run
 
 NAN = float("nan")
@@ -110,3 +117,24 @@ def test_thousands_of_error_pages_make_few_rows(database: Database) -> None:
         kept = [row for row in rows if row.what == "reply"]
         assert len(kept) == 60 and overflow(session) == [6_000 - 60]
         assert len(rows) == 61
+
+
+def test_a_command_keeps_the_corrupt_replies_it_had_also_when_it_fails(
+    database: Database,
+) -> None:
+    with database.session_scope() as session:
+        run = add_run(session)
+
+    async def command() -> None:
+        clock = ManualClock(START)
+        async with fake_exchange(clock) as fake:
+            service = ExchangeService(ExchangeSettings(max_attempts=1), clock, fake.url)
+            fake.always["klines"] = body("<html>busy</html>")
+            async with opened_for_run(service, database, clock, run) as exchange:
+                await exchange.fetch_candles("BTC/USDT", Timeframe.M1, START, 5)
+
+    with pytest.raises(CorruptReply):
+        asyncio.run(command())
+    with database.session_scope() as session:
+        (row,) = session.scalars(select(QuarantinedRow))
+        assert (row.what, row.raw) == ("reply", "<html>busy</html>")
