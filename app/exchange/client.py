@@ -9,7 +9,7 @@ from typing import Any
 
 from app.config.settings import ExchangeSettings
 from app.core.clock import Clock
-from app.core.exceptions import ConfigurationError
+from app.core.exceptions import ConfigurationError, ExchangeRefused
 from app.exchange.budget import Budget
 from app.exchange.rate_limiter import RateLimiter
 from app.exchange.strict_replies import StrictReplies
@@ -120,3 +120,9 @@ def page_limit(client: Any, symbol: str) -> int:
     """Most bars a page of this venue holds, as far as ccxt knows."""
     limit = client.feature_value(symbol, "fetchOHLCV", "limit")
     return limit if isinstance(limit, int) and limit > 0 else 1000
+
+
+def require_feature(client: Any, exchange: str, feature: str, name: str) -> None:
+    """Raise ExchangeRefused where the venue lacks a `feature` of ccxt's `has`."""
+    if not client.has.get(feature):
+        raise ExchangeRefused(f"{exchange} does not offer {name}")

@@ -10,27 +10,25 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any, Self, TypeVar
 
-import structlog
-
 from app.config.settings import ExchangeSettings
 from app.core.clock import Clock
 from app.core.exceptions import (
     AppError,
-    CorruptReply,
     ExchangeRefused,
     RetryableError,
 )
 from app.domain.market import FundingRate, Market, OrderBook
 from app.domain.timeframe import Timeframe
 from app.exchange.budget import Budget
-from app.exchange.batches import ticker_batch, trade_page
-from app.exchange.call_record import CallRecord, current_record
+from app.exchange.batches import trade_page
+from app.exchange.call_record import CallRecord
 from app.exchange.calls import ExchangeCalls
 from app.exchange.candles import build_page
-from app.exchange.client import build_client, page_limit, require_url
+from app.exchange.client import build_client, page_limit, require_feature, require_url
 from app.exchange.corrupt_replies import RejectedReplies
 from app.exchange.history import walk_history
 from app.exchange.judging import find_objection
+from app.exchange.listings import Listings
 from app.exchange.moments import EARLIEST_MS, milliseconds_of
 from app.exchange.normalise import funding_rate_from, order_book_from
 from app.exchange.rate_limiter import RateLimiter
@@ -38,14 +36,8 @@ from app.exchange.rejected import RejectedItem
 from app.exchange.replies import CandlePage, CandleRequest, TickerBatch, TradePage
 from app.exchange.server_clock import UNKNOWN_SKEW, ServerClock, read_server_time
 from app.exchange.transport import open_session
-from app.exchange.universe import MarketList
 
 T = TypeVar("T")
-
-_log = structlog.get_logger(__name__)
-
-# How long a list that could not be had anew is used before it is asked for again.
-_MARKETS_RETRY_SECONDS = 60.0
 
 
 class ExchangeService:
@@ -78,15 +70,10 @@ class ExchangeService:
         self._randomness = randomness or random.Random(os.getpid())
         self._budget, self._reserve_share = budget, reserve_share
         self._server_clock = ServerClock(clock)
-        self._market_list = MarketList(self.exchange_id)
-        self._markets_due = float("-inf")
-        self._tickers_at: float | None = None
-        self._tickers = TickerBatch()
         self._client: Any = None
+        self._listings: Listings
         self._session: Any = None
         self._calls = ExchangeCalls(settings.id, settings.max_concurrent_requests)
-        self._markets_lock = asyncio.Lock()
-        self._tickers_lock = asyncio.Lock()
         self._time_lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -107,6 +94,14 @@ class ExchangeService:
         except BaseException:
             await self._session.close()
             raise
+        self._listings = Listings(
+            self._client,
+            settings,
+            self._clock,
+            self._calls,
+            self._server_clock,
+            self._exchange_now,
+        )
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -144,40 +139,25 @@ class ExchangeService:
 
         Without `force`, a list that is held is kept where no new one can be had.
         """
-        async with self._markets_lock:
-            if force or self._clock.monotonic() >= self._markets_due:
-                try:
-                    await self._refresh_markets()
-                except AppError as error:
-                    if force or not self._market_list.markets:
-                        raise
-                    self._markets_due = self._clock.monotonic() + _MARKETS_RETRY_SECONDS
-                    _log.warning(
-                        "market_list_kept",
-                        exchange=self.exchange_id,
-                        error=str(error),
-                        retry_seconds=_MARKETS_RETRY_SECONDS,
-                    )
-        return dict(self._market_list.markets)
+        return await self._listings.fetch_markets(force)
 
     @property
     def listed_markets(self) -> dict[str, Market]:
         """What the last market list says, believed or not (see `MarketList`)."""
-        return dict(self._market_list.listed)
+        return dict(self._listings.market_list.listed)
 
     def believe_market_list(self) -> None:
         """Give up the markets that the last list lost."""
-        self._market_list.believe()
+        self._listings.market_list.believe()
 
     @property
     def rejected_markets(self) -> tuple[RejectedItem, ...]:
         """Entries of the last market list that could not be read."""
-        return self._market_list.rejected
+        return self._listings.market_list.rejected
 
     async def fetch_market(self, symbol: str) -> Market:
         """One market; UnknownSymbol names the nearest symbols."""
-        await self.fetch_markets()
-        return self._market_list.get(symbol)
+        return await self._listings.fetch_market(symbol)
 
     async def fetch_tickers(self, symbols: Iterable[str] | None = None) -> TickerBatch:
         """Tickers of the listed `symbols` (all, if None), in one request.
@@ -185,17 +165,7 @@ class ExchangeService:
         Asked again after `tickers_ttl_seconds`. A symbol the reply does not have is
         absent; one that was refused is in `rejected`.
         """
-        await self.fetch_markets()
-        async with self._tickers_lock:
-            ttl = self._settings.tickers_ttl_seconds
-            if self._is_stale(self._tickers_at, ttl):
-                self._tickers = await self._ask_tickers()
-                self._tickers_at = self._clock.monotonic()
-        if symbols is None:
-            return self._tickers
-        found = self._tickers.tickers
-        wanted = [symbol for symbol in symbols if symbol in found]
-        return TickerBatch({s: found[s] for s in wanted}, self._tickers.rejected)
+        return await self._listings.fetch_tickers(symbols)
 
     async def fetch_candles(
         self, symbol: str, timeframe: Timeframe, since: datetime, limit: int
@@ -206,7 +176,7 @@ class ExchangeService:
         reaches. Closed is judged by the exchange's time when the request was sent.
         """
         await self.fetch_market(symbol)
-        self._require("fetchOHLCV", "candles")
+        require_feature(self._client, self.exchange_id, "fetchOHLCV", "candles")
         if timeframe.value not in (self._client.timeframes or {timeframe.value: ""}):
             raise ExchangeRefused(
                 f"{self.exchange_id} has no {timeframe} candles, only "
@@ -298,7 +268,7 @@ class ExchangeService:
     ) -> TradePage:
         """Public trades, oldest first: the last `limit`, or the first since `since`."""
         await self.fetch_market(symbol)
-        self._require("fetchTrades", "trades")
+        require_feature(self._client, self.exchange_id, "fetchTrades", "trades")
         await self._exchange_now()
         since_ms = None if since is None else milliseconds_of(since)
         reply, record = await self._call(
@@ -327,44 +297,6 @@ class ExchangeService:
             request.symbol, request.timeframe, request.since, request.limit
         )
 
-    async def _ask_tickers(self) -> TickerBatch:
-        self._require("fetchTickers", "tickers of all markets in one call")
-        await self._exchange_now()
-
-        async def ask() -> TickerBatch:
-            entries = (await self._client.fetch_tickers()).values()
-            listed = self._market_list.markets
-            # Read after the reply: a slow one rightly tells of a later time than
-            # that of its asking.
-            now = self._server_clock.at()
-            batch = ticker_batch(entries, listed, current_record().rejected, now)
-            if not batch.tickers and not batch.rejected:
-                raise CorruptReply(
-                    f"{self.exchange_id}: the reply has no ticker of any of the "
-                    f"{len(listed)} listed markets"
-                )
-            return batch
-
-        batch, _ = await self._call("tickers", ask)
-        return batch
-
-    async def _refresh_markets(self) -> None:
-        async def ask() -> list[Any]:
-            unified = [m for m in await self._client.fetch_markets() if m is not None]
-            refused = current_record().rejected
-            unreadable = [item for item in refused if item.what == "market"]
-            self._market_list.offer(unified, self._client.precisionMode, unreadable)
-            return unified
-
-        unified, _ = await self._call("market list", ask)
-        old = self._market_list.kept
-        kept = [self._client.markets[symbol] for symbol in sorted(old)]
-        good = self._market_list.markets.keys() - old
-        fresh = [m for m in unified if m["symbol"] in good]
-        self._client.set_markets([*kept, *fresh])
-        ttl = self._settings.markets_ttl_seconds
-        self._markets_due = self._clock.monotonic() + ttl
-
     async def _exchange_now(self) -> datetime:
         async with self._time_lock:
             if not self._server_clock.is_fresh:
@@ -381,10 +313,3 @@ class ExchangeService:
         return await self._calls.run(
             self.rate_limiter, call, operation, symbol, timeframe
         )
-
-    def _require(self, feature: str, name: str) -> None:
-        if not self._client.has.get(feature):
-            raise ExchangeRefused(f"{self.exchange_id} does not offer {name}")
-
-    def _is_stale(self, read_at: float | None, ttl_seconds: float) -> bool:
-        return read_at is None or self._clock.monotonic() - read_at >= ttl_seconds

@@ -110,7 +110,7 @@ async def run_case(case: Case, bench: Bench, tally: Tally) -> None:
     subject = case.subject
     bench.begin(subject.now)
     if subject.kind is Kind.MARKETS:
-        bench.service._market_list = MarketList("binance")
+        bench.service._listings.market_list = MarketList("binance")
     is_file = subject.kind in (Kind.BAR_FILE, Kind.TRADE_FILE)
     answer: Any = None
     error: BaseException | None = None
