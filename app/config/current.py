@@ -14,6 +14,9 @@ from app.config.loader import ConfigLoader
 from app.config.settings import Settings
 from app.domain.errors import ConfigurationError
 
+_NOT_LOADED = (
+    "no configuration is loaded: the program's entry calls load_config() first"
+)
 _loader: ConfigLoader | None = None
 _settings: Settings | None = None
 
@@ -29,18 +32,10 @@ def load_config(
     return settings
 
 
-def set_config(settings: Settings) -> None:
-    """Keep settings that the caller built itself; they cannot be reloaded."""
-    global _loader, _settings
-    _loader, _settings = None, settings
-
-
 def get_config() -> Settings:
-    """The settings kept by `load_config` or `set_config`."""
+    """The settings kept by `load_config`."""
     if _settings is None:
-        raise ConfigurationError(
-            "no configuration is loaded: the program's entry calls load_config() first"
-        )
+        raise ConfigurationError(_NOT_LOADED)
     return _settings
 
 
@@ -48,10 +43,7 @@ def reload_config() -> Settings:
     """Load again from the same sources; on an error the last good settings stay."""
     global _settings
     if _loader is None:
-        raise ConfigurationError(
-            "the configuration was not loaded from a file or the environment, so it "
-            "cannot be reloaded"
-        )
+        raise ConfigurationError(_NOT_LOADED)
     _settings = _loader.load()
     return _settings
 

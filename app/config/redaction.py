@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -39,17 +37,6 @@ def redacted(settings: Settings) -> dict[str, Any]:
     data["database"]["password"] = MASK if given else ""
     masked: dict[str, Any] = mask_texts(data)
     return masked
-
-
-def fingerprint(settings: Settings) -> str:
-    """sha256 (hex) of the redacted settings as canonical JSON.
-
-    Equal for equal settings on any machine; a rotated password does not change it.
-    """
-    canonical = json.dumps(
-        redacted(settings), sort_keys=True, separators=(",", ":"), ensure_ascii=True
-    )
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
 def mask_texts(value: Any) -> Any:

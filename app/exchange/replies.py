@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,18 +55,6 @@ class CandlePage:
             Candle(datetime.fromtimestamp(ms / 1000, timezone.utc), *row)
             for ms, row in zip(self.open_ms.tolist(), self.values.tolist(), strict=True)
         )
-
-    def to_array(self) -> npt.NDArray[Any]:
-        """Structured array (open_ms i8; open, high, low, close, volume f8)."""
-        table = np.empty(
-            len(self),
-            dtype=[("open_ms", "<i8")]
-            + [(name, "<f8") for name in ("open", "high", "low", "close", "volume")],
-        )
-        table["open_ms"] = self.open_ms
-        for column, name in enumerate(("open", "high", "low", "close", "volume")):
-            table[name] = self.values[:, column]
-        return table
 
     def before(self, end: datetime) -> CandlePage:
         """The part of the page whose bars open before `end`."""

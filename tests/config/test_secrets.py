@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config.loader import ConfigLoader
-from app.config.redaction import fingerprint, mask_urls, redacted
+from app.config.redaction import mask_urls, redacted
 from app.config.settings import Settings
 from app.core.exceptions import ConfigurationError
 
@@ -83,15 +83,3 @@ def test_no_refusal_repeats_a_secret(text: str, tmp_path: Path) -> None:
 def test_no_password_survives_in_a_masked_url(password: str) -> None:
     masked = mask_urls(f"postgresql://user:{password}@host/name")
     assert masked == "postgresql://user:***@host/name"
-
-
-def test_the_fingerprint_follows_settings_but_not_secrets() -> None:
-    plain = fingerprint(Settings())
-    assert len(plain) == 64 and plain == fingerprint(Settings())
-    rotated = [
-        ConfigLoader(None, {"DATABASE_PASSWORD": text}, dotenv=None).load()
-        for text in ("one", "two")
-    ]
-    assert fingerprint(rotated[0]) == fingerprint(rotated[1])
-    other = {"CRYPTO_BOT__RISK__RISK_PER_TRADE": "0.02"}
-    assert fingerprint(ConfigLoader(None, other, dotenv=None).load()) != plain

@@ -127,13 +127,6 @@ async def test_an_empty_page_covers_what_was_asked() -> None:
     assert len(page) == 0 and page.covered_until == minute(4)
 
 
-async def test_a_page_as_array_has_the_same_numbers() -> None:
-    page = await page_of([bar(minute(n), 100.0 + n) for n in range(3)])
-    table = page.to_array()
-    assert table["open_ms"].tolist() == [ms(minute(n)) for n in range(3)]
-    assert table["close"].tolist() == [candle.close for candle in page.candles]
-
-
 @pytest.mark.parametrize(
     ("timeframe", "good", "off_grid"),
     [
