@@ -79,7 +79,8 @@ async def _retry(runtime: Runtime, ids: Sequence[str] | None) -> list[RetryVerdi
             part: list[RetryCase] = cases[first : first + _CASES_PER_TRANSACTION]
             asked = await asyncio.gather(*(ask_again(exchange, case) for case in part))
             with database.session_scope() as session:
-                verdicts += record_retries(session, asked, ledger, runtime.clock.now())
+                now = runtime.clock.now()
+                verdicts += record_retries(session, asked, ledger, now, runtime.run_id)
     return verdicts
 
 

@@ -21,6 +21,8 @@ from app.services.backfill.stretches import Known
 from app.services.collection.gaps import CONFIRMATIONS_NEEDED
 from app.services.collection.ledger import Ledger, StoredSlices
 from app.services.collection.slices import SeriesSlice
+from app.services.cross_checks.findings import keep_findings
+from app.services.cross_checks.implausible import find_implausible
 from app.services.quarantine.keeping import keep_rejected
 
 log = structlog.get_logger(__name__)
@@ -76,6 +78,8 @@ class SliceStore:
             stored = self._ledger.store(session, slices, now)
             known_at, run_id = stored.known_at, self._run_id
             kept = keep_rejected(session, self.exchange, refused, known_at, run_id)
+            # Implausible bars stay as they were served, and are flagged.
+            keep_findings(session, find_implausible(slices, known_at, run_id))
             return stored, kept.kept
 
     def find_known(self, key: SeriesKey) -> Known | None:

@@ -27,6 +27,7 @@ from app.models import Cryptocurrency, QuarantinedRow, SeriesCursor
 from app.models.bars import SeriesBars
 from app.services.collection.ledger import Ledger
 from app.services.collection.slices import SeriesSlice
+from app.services.cross_checks.implausible import check_plausibility
 from app.services.quarantine.keeping import OVERFLOW
 
 CANDLE = "candle"
@@ -232,8 +233,11 @@ def record_retries(
     verdicts: Sequence[RetryVerdict],
     ledger: Ledger,
     now: datetime,
+    run_id: UUID,
 ) -> list[RetryVerdict]:
     """Store the bars and note the outcomes in the caller's transaction.
+
+    What is stored is judged for plausibility with its neighbours.
 
     A bar outside the history of its series is not stored: the slots between would
     have to be accounted for first, which a back-fill does.
@@ -242,6 +246,12 @@ def record_retries(
     slices = [piece for verdict, piece in final if piece is not None]
     if slices:
         now = ledger.store(session, slices, now).known_at
+    for piece in slices:
+        # The bar after it has another neighbour now.
+        frame, start = piece.timeframe, piece.answered_from
+        end = frame.shift(start, 2)
+        key = piece.cryptocurrency_id
+        check_plausibility(session, [key], frame, start, end, now, run_id)
     for verdict, _ in final:
         row = session.get(QuarantinedRow, verdict.case.id, with_for_update=True)
         if row is None or row.resolved_at is not None:

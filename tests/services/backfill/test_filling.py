@@ -18,7 +18,7 @@ from app.domain.gap import GapStatus
 from app.domain.timeframe import Timeframe
 from app.exchange.archives.download import UrlArchives
 from app.exchange.archives.layout import ArchivePeriod, month_file
-from app.models import QuarantinedRow
+from app.models import MarketDataFinding, QuarantinedRow
 from app.services.backfill import exchange_walk, series_run
 from app.services.backfill.report import SeriesReport
 from app.services.backfill.service import BackfillService
@@ -145,6 +145,7 @@ def test_impossible_rows_go_to_quarantine_and_their_slots_to_the_ledger(
     given = rows(LISTED, month(11))
     bad_at = given[100][0]
     given[100] = (bad_at, ("10.5", "0", "9.75", "11.0", "3.5"))
+    given[200] = (given[200][0], ("10.5", "70", "9.75", "65", "3.5"))
     pack_klines(tmp_path, "BTCUSDT", H1, given)
     filling = Filling(database)
     report = filling.fill(filling.job(H1, SINCE, month(11)), tmp_path)
@@ -154,6 +155,10 @@ def test_impossible_rows_go_to_quarantine_and_their_slots_to_the_ledger(
         (kept,) = session.scalars(select(QuarantinedRow))
         assert kept.figures is not None
         assert kept.figures["reason"] == "prices must be above 0"
+        # What is merely implausible is stored and flagged.
+        flagged = session.scalars(select(MarketDataFinding)).all()
+        told = {(row.timestamp, row.rule) for row in flagged}
+        assert told == {(given[at][0], "price_jump") for at in (200, 201)}
     assert (gap.starts_at, gap.slots, gap.reason.value) == (bad_at, 1, "quarantined")
     assert filling.is_covered(H1)
 

@@ -18,7 +18,7 @@ from app.core.database import Database
 from app.domain.rejection import RejectionRule
 from app.domain.timeframe import Timeframe
 from app.exchange.rejected import reject
-from app.models import MarketData, MarketDataGap, QuarantinedRow
+from app.models import MarketData, MarketDataFinding, MarketDataGap, QuarantinedRow
 from app.services.collection.ledger import Ledger
 from app.services.collection.slices import SeriesSlice
 from app.services.quarantine.keeping import keep_rejected
@@ -80,7 +80,7 @@ class World:
                 return [await ask_again(exchange, case) for case in cases]
 
         verdicts = asyncio.run(ask())
-        return record_retries(self.session, verdicts, Ledger(self.run), START)
+        return record_retries(self.session, verdicts, Ledger(self.run), START, self.run)
 
     def row(self) -> QuarantinedRow:
         self.session.flush()
@@ -118,10 +118,12 @@ def test_a_good_bar_for_the_slot_replaces_the_refused_one(database: Database) ->
 def test_a_bar_that_todays_rules_take_is_stored(database: Database) -> None:
     with database.session_scope() as session:
         world = World.build(session)
-        world.refuse(bar(SLOT, 200.0), occurred_at=SLOT, timeframe=M1)
+        world.refuse(bar(SLOT, 2_000.0), occurred_at=SLOT, timeframe=M1)
         (verdict,) = world.retry(klines([bar(SLOT + MINUTE)]))
         assert verdict.outcome.value == "stored"
-        assert world.close_at(SLOT) == 201.0
+        assert world.close_at(SLOT) == 2001.0
+        found = session.scalars(select(MarketDataFinding)).all()
+        assert (SLOT, "price_jump") in {(row.timestamp, row.rule) for row in found}
         assert world.row().resolution == "stored"
 
 
