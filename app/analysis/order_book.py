@@ -12,6 +12,9 @@ from app.domain.market import BookLevel, OrderBook
 class BookSummary:
     """Depth within `depth_bps` of the mid, in the quote currency, and its balance.
 
+    Of the levels that were read: a book that goes on beyond them within that distance
+    is deeper.
+
     `imbalance` is (bids - asks) / (bids + asks) of that depth, in [-1, 1], positive
     where buyers wait; None where nothing rests within the distance.
     """

@@ -67,14 +67,18 @@ class MarketSnapshot(RunMixin, BaseModel):
     )
     bid_depth: Mapped[float | None] = mapped_column(
         sa.REAL(),
-        comment="Value of the bids within 50 basis points of the mid, quote currency.",
+        comment="Value of those bids read (snapshot.order_book_depth levels) that lie "
+        "within 50 basis points of the mid, quote currency.",
     )
     ask_depth: Mapped[float | None] = mapped_column(
         sa.REAL(),
-        comment="Value of the asks within 50 basis points of the mid, quote currency.",
+        comment="Value of those asks read (snapshot.order_book_depth levels) that lie "
+        "within 50 basis points of the mid, quote currency.",
     )
     book_imbalance: Mapped[float | None] = mapped_column(
-        sa.REAL(), comment="(bid_depth - ask_depth) / (bid_depth + ask_depth), -1 to 1."
+        sa.REAL(),
+        comment="(bid_depth - ask_depth) / (bid_depth + ask_depth) of the levels read, "
+        "-1 to 1.",
     )
     regime: Mapped[Regime | None] = mapped_column(
         comment="Market regime on the middle time frame."
@@ -84,10 +88,13 @@ class MarketSnapshot(RunMixin, BaseModel):
         comment="Sentiment, -1 to 1; its parts are figures named sentiment.*.",
     )
     btc_correlation: Mapped[float | None] = mapped_column(
-        sa.REAL(), comment="Correlation of returns with Bitcoin's, -1 to 1."
+        sa.REAL(),
+        comment="Correlation of returns with Bitcoin's, -1 to 1; NULL: too few bars, "
+        "or either lacks the bar that closed at the boundary.",
     )
     btc_beta: Mapped[float | None] = mapped_column(
-        sa.REAL(), comment="Beta of returns to Bitcoin's."
+        sa.REAL(),
+        comment="Beta of returns to Bitcoin's; NULL as btc_correlation.",
     )
     is_asia: Mapped[bool] = mapped_column(
         server_default=sa.false(), comment="Whether Tokyo is open (0 to 9 UTC)."

@@ -42,15 +42,18 @@ def count_rows(database: Database) -> dict[str, int]:
 
 
 def made_so_far(database: Database) -> tuple[int, set[str]]:
-    """Number of columns of tables and views, and the functions as they are now."""
+    """Number of columns of tables and views; functions and comments as they are."""
     columns = "SELECT count(*) FROM information_schema.columns WHERE table_schema = :s"
-    functions = (
-        "SELECT prosrc FROM pg_proc WHERE pronamespace = CAST(:s AS regnamespace)"
-    )
+    texts = """
+        SELECT prosrc FROM pg_proc WHERE pronamespace = CAST(:s AS regnamespace)
+        UNION SELECT concat_ws(' ', relname, attname, col_description(c.oid, attnum))
+        FROM pg_class AS c JOIN pg_attribute ON attrelid = c.oid AND attnum > 0
+        WHERE relnamespace = CAST(:s AS regnamespace) AND NOT attisdropped
+    """
     with database.engine.connect() as connection:
         here = {"s": "public"}
         count = connection.scalar(sa.text(columns), here) or 0
-        return count, set(connection.scalars(sa.text(functions), here))
+        return count, set(connection.scalars(sa.text(texts), here))
 
 
 def test_each_revision_goes_down_and_up_with_rows_in_the_tables(
