@@ -71,12 +71,8 @@ class Ledger:
         slices = join_adjacent(slices)
         # 1. Stamp, and become the one writer of these series.
         known_at = begin_knowing(session, now)
-        steady, others = self._advance_steady(session, slices)
-        starts: dict[SeriesKey, datetime] = {}
-        for item in others:
-            earliest = starts.get(item.key, item.answered_from)
-            starts[item.key] = min(earliest, item.answered_from)
-        states = lock_states(session, starts, self._run_id, self._known)
+        steady, states = self._lock(session, slices)
+        others = [item for item in slices if item.key not in steady]
         fp("store.after_lock")
         # 2. The bars, and the values that they supersede.
         new_from = {key: bars.expected for key, bars in steady.items()}
@@ -108,22 +104,33 @@ class Ledger:
             book.confirmed_slots,
         )
 
-    def _advance_steady(
+    def _lock(
         self, session: Session, slices: Sequence[SeriesSlice]
-    ) -> tuple[dict[SeriesKey, NextBars], list[SeriesSlice]]:
-        """Series that just go on, their cursors moved; and the slices of the others."""
-        wanted = {}
-        for item in slices:
-            bars = next_bars_of(item)
-            if bars is not None:
-                wanted[bars.key] = bars
-        if len({item.key for item in slices}) < len(slices):
-            # Two of one series that do not touch: there is a hole between them.
-            times = Counter(item.key for item in slices)
-            wanted = {key: wanted[key] for key in wanted if times[key] == 1}
+    ) -> tuple[dict[SeriesKey, NextBars], dict[SeriesKey, SeriesState]]:
+        """Series that just go on, their cursors moved; the locked ones of the others.
+
+        Cursors are locked in key order by every writer. Hence, where some need more
+        care, all of them are before any is moved.
+        """
+        wanted = _find_steady(slices)
+        states: dict[SeriesKey, SeriesState] = {}
+        if len(wanted) < len(slices):
+            states = self._lock_states(session, slices)
         moved = advance_cursors(session, list(wanted.values()), self._run_id)
-        others = [item for item in slices if item.key not in moved]
-        return {key: wanted[key] for key in moved}, others
+        if not states:
+            others = [item for item in slices if item.key not in moved]
+            states = self._lock_states(session, others)
+        steady = {key: wanted[key] for key in moved}
+        return steady, {key: it for key, it in states.items() if key not in moved}
+
+    def _lock_states(
+        self, session: Session, slices: Sequence[SeriesSlice]
+    ) -> dict[SeriesKey, SeriesState]:
+        starts: dict[SeriesKey, datetime] = {}
+        for item in slices:
+            earliest = starts.get(item.key, item.answered_from)
+            starts[item.key] = min(earliest, item.answered_from)
+        return lock_states(session, starts, self._run_id, self._known)
 
     def _amend_steady(
         self,
@@ -288,6 +295,20 @@ class Ledger:
             if key in states:
                 states[key].bars += counts.inserted
                 states[key].revisions += counts.revised
+
+
+def _find_steady(slices: Sequence[SeriesSlice]) -> dict[SeriesKey, NextBars]:
+    """The next bars of series that bring nothing else, by key."""
+    wanted = {}
+    for item in slices:
+        bars = next_bars_of(item)
+        if bars is not None:
+            wanted[bars.key] = bars
+    if len({item.key for item in slices}) < len(slices):
+        # Two of one series that do not touch: there is a hole between them.
+        times = Counter(item.key for item in slices)
+        wanted = {key: wanted[key] for key in wanted if times[key] == 1}
+    return wanted
 
 
 def _after_last(item: SeriesSlice) -> datetime:
