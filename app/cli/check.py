@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from app.bootstrap import (
     Runtime,
@@ -25,7 +26,7 @@ from app.cli.known_names import require_stored
 from app.cli.market_time import stored_clock
 from app.cli.moments import parse_moment
 from app.cli.replay import market_for_script
-from app.core.exceptions import ExitCode
+from app.core.exceptions import AppError, ExitCode, UnknownSymbol
 from app.domain.timeframe import Timeframe
 from app.exchange.service import ExchangeService
 from app.services.cross_checks.findings import CheckCounts
@@ -59,9 +60,10 @@ class CheckOptions:
 
 @dataclass
 class _Report:
-    """Counts of each series, in the order checked."""
+    """Counts of each series, in the order checked; markets whose trades failed."""
 
     series: list[tuple[StoredSeries, CheckCounts]] = field(default_factory=list)
+    errors: dict[StoredSeries, AppError] = field(default_factory=dict)
 
     @property
     def total(self) -> CheckCounts:
@@ -70,9 +72,19 @@ class _Report:
             total.add(counts)
         return total
 
+    @property
+    def exit_code(self) -> ExitCode:
+        """That of the first failure; a market that is gone has no trades to tell."""
+        codes = [
+            error.exit_code
+            for error in self.errors.values()
+            if not isinstance(error, UnknownSymbol)
+        ]
+        return codes[0] if codes else ExitCode.OK
+
 
 def run_check(config: Path | None, options: CheckOptions) -> ExitCode:
-    """Check what matches, print it; the command's exit code (0: the checks ran)."""
+    """Check what matches, print it; the exit code (0: what can be checked was)."""
     since = parse_moment(options.since, "--since")
     settings = load_settings(config, is_quiet=True)
     if options.trade_bars:
@@ -104,13 +116,15 @@ def _run(
             clock = build_clock(settings)
         run_id = begin_run(settings, database, clock, "check")
         runtime = Runtime(settings, database, clock, run_id)
-        report = _check_all(runtime, series)
-        if options.trade_bars:
-            asyncio.run(_check_trades(runtime, report, options.trade_bars))
-        with database.session_scope() as session:
-            end_run(session, run_id, clock.now())
+        try:
+            report = _check_all(runtime, series)
+            if options.trade_bars:
+                asyncio.run(_check_trades(runtime, report, options.trade_bars))
+        finally:
+            with database.session_scope() as session:
+                end_run(session, run_id, clock.now())
     _show(report, options.is_json)
-    return ExitCode.OK
+    return report.exit_code
 
 
 def _check_all(runtime: Runtime, series: list[StoredSeries]) -> _Report:
@@ -138,7 +152,10 @@ async def _check_trades(runtime: Runtime, report: _Report, bars: int) -> None:
             if one.cryptocurrency_id in done or not mine:
                 continue
             done.add(one.cryptocurrency_id)
-            counts.add(await _check_newest(runtime, exchange, one, bars))
+            try:
+                counts.add(await _check_newest(runtime, exchange, one, bars))
+            except AppError as error:
+                report.errors[one] = error
 
 
 async def _check_newest(
@@ -173,6 +190,7 @@ def _show(report: _Report, is_json: bool) -> None:
                 "until": one.end.isoformat(),
                 "compared_with": one.lower.value if one.lower else None,
                 **_plain(counts),
+                "trades_error": _error(report, one),
             }
             for one, counts in report.series
         ]
@@ -183,12 +201,12 @@ def _show(report: _Report, is_json: bool) -> None:
         table.add_column(name, justify="right" if name in ("bars", "new") else "left")
     for one, counts in report.series:
         table.add_row(
-            one.symbol,
+            Text(one.symbol),
             one.timeframe.value,
             f"{counts.judged:,}",
             one.lower.value if one.lower else "-",
             f"{counts.compared:,}",
-            _findings(counts),
+            Text("; ".join(filter(None, (_findings(counts), _error(report, one))))),
             f"{counts.new}",
         )
     Console().print(table)
@@ -196,6 +214,11 @@ def _show(report: _Report, is_json: bool) -> None:
         f"{total.judged:,} bars judged, {total.compared:,} compared with what they are "
         f"made of: {total.found.total()} findings, {total.new} of them new."
     )
+
+
+def _error(report: _Report, one: StoredSeries) -> str | None:
+    error = report.errors.get(one)
+    return None if error is None else f"trades not compared: {error}"
 
 
 def _findings(counts: CheckCounts) -> str:

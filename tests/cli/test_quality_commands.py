@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from app.cli.main import cli
@@ -114,6 +115,26 @@ def test_check_prints_what_it_found_and_changes_no_bar(
             session, 1, Timeframe.M1, T0 + 2 * MINUTE, T0 + 3 * MINUTE
         )
         assert bar.close == 300.0
+
+
+def test_a_market_that_is_gone_does_not_end_the_comparison_with_trades(
+    commands: Commands, database: Database, database_url: str
+) -> None:
+    seed(database)
+    with database.session_scope() as session:
+        session.execute(text("UPDATE cryptocurrencies SET symbol = 'GONE/USDT'"))
+    outcome = commands.crypto_bot(
+        "check", "--trades", "2", "--json", DATABASE_URL=database_url
+    )
+    assert outcome.code == 0, outcome.err
+    report = json.loads(outcome.out)
+    errors = [row["trades_error"] for row in report["series"]]
+    assert "GONE/USDT" in errors[0] and errors[1] is None
+    with database.session_scope() as session:
+        ended = text(
+            "SELECT ended_at FROM configuration_history WHERE process = 'check'"
+        )
+        assert session.execute(ended).scalar_one() is not None
 
 
 def test_retry_asks_the_exchange_and_says_what_came_of_it(
