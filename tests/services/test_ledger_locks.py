@@ -62,3 +62,18 @@ def test_series_that_just_go_on_are_not_locked_before_the_others(
             # The other writer holds nothing that would come later.
             lock_cursors(session, {(steady, M1): T0}, run)
         assert stored.result(30) == 8
+
+
+def test_a_series_whose_first_transaction_was_lost_is_begun_again(
+    database: Database,
+) -> None:
+    with database.session_scope() as session:
+        series = LedgerSeries(session)
+        session.commit()
+        series.answer(0, 3, now=3.1)
+        session.rollback()
+
+        series.answer(0, 3, now=3.2)
+
+        series.check_cover()
+        assert series.minutes() == [0, 1, 2]

@@ -92,7 +92,6 @@ class Ledger:
         fp("store.after_gaps")
         self._count(states, result)
         save_states(session, states.values(), self._run_id)
-        self._known.update(states)
         _forget_mapped_cursors(session)
         return StoredSlices(
             known_at,
@@ -130,7 +129,12 @@ class Ledger:
         for item in slices:
             earliest = starts.get(item.key, item.answered_from)
             starts[item.key] = min(earliest, item.answered_from)
-        return lock_states(session, starts, self._run_id, self._known)
+        states = lock_states(session, starts, self._run_id, self._known)
+        # One that has bars was not made just now, by a transaction that may be lost.
+        self._known.update(
+            key for key, state in states.items() if state.first_bar is not None
+        )
+        return states
 
     def _amend_steady(
         self,
