@@ -2,8 +2,10 @@
 
 An exponential average never forgets its seed, it only shrinks it by a constant factor
 each bar. The seed's remaining weight after n bars is `decay ** n`; the functions below
-give the smallest n at which that weight is under a tolerance. A value computed on that
-many bars differs from the one on all history by less than 1e-6 relative.
+give the smallest n at which that weight is under a tolerance. Where most bars move the
+price, a value computed on that many bars differs from the one on all history by less
+than 1e-6 relative. Where hardly any does, what is averaged shrinks as the seed does,
+and a ratio of two such averages (RSI, ADX) may differ by any amount.
 """
 
 from __future__ import annotations

@@ -28,9 +28,10 @@ from app.analysis.service import (
     IndicatorService,
     compute_indicators,
 )
+from app.analysis.snapshot.frame import FrameAnalysis
 from app.analysis.window import CandleWindow
 from app.domain.timeframe import Timeframe
-from tests.analysis.windows import every_indicator, random_walk
+from tests.analysis.windows import every_indicator, random_walk, window_of
 
 # Beside the defaults: short and long ones, and a MACD whose signal is the slowest.
 INDICATORS: list[Indicator] = [
@@ -130,6 +131,37 @@ def test_bars_before_the_needed_ones_never_change_a_value(
     )
 
     assert long == exact
+
+
+def sparse(bars: int, seed: int) -> CandleWindow:
+    """One-minute bars of which one in thirty moves the price."""
+    noise = np.random.default_rng(seed)
+    moves = noise.normal(0.0, 0.002, bars) * (noise.random(bars) < 0.03)
+    volume = np.where(moves == 0.0, 0.0, 5.0)
+    close = 100.0 * np.exp(np.cumsum(moves))
+    return window_of(close, volume=volume, timeframe=Timeframe.M1)
+
+
+def test_live_and_replay_agree_exactly_where_hardly_anything_trades() -> None:
+    window, analysis = sparse(4000, seed=2), FrameAnalysis()
+    needed = analysis.bars_needed_on(window.timeframe)
+    fitting = [i for i in INDICATORS if i.bars_needed_on(Timeframe.M1) <= needed]
+    for end in range(needed, len(window), 397):
+        live, replay = window._slice(end - needed, end), window._slice(0, end)
+        assert analysis.read(live) == analysis.read(replay)
+        for indicator in fitting:
+            now = compute_indicators(live, [indicator])
+            assert now == compute_indicators(replay, [indicator])
+
+
+def test_all_history_is_not_forgotten_where_hardly_anything_moves() -> None:
+    # What docs/analysis.md says of `series`: no number of bars would be enough.
+    window = window_of([100.0] * 10 + [101.0] * 2000, timeframe=Timeframe.M1)
+
+    (whole,) = Rsi(14).series(window)
+
+    assert whole[-1] == pytest.approx(100.0)
+    assert compute_indicators(window, [Rsi(14)]) == {"rsi_14": 50.0}
 
 
 def test_sums_without_an_end_say_where_they_start() -> None:

@@ -47,7 +47,8 @@ class Indicator(ABC):
     def bars_needed(self) -> int:
         """Bars that the last value is computed from, on any time frame.
 
-        On that many, truncation changes it by less than 1e-6 relative.
+        Truncation to them changes it by less than 1e-6 relative where most bars move
+        the price; where few do, by any amount (see `app.analysis.warmup`).
         """
 
     def series(self, window: CandleWindow) -> tuple[FloatArray, ...]:

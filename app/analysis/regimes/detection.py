@@ -79,7 +79,7 @@ def regime_series(
 
     The same definition as `read_regime` at each bar: the memory is as short here. The
     figures are computed on the whole window, not on the declared bars, and so differ
-    from it by their truncation error, under 1e-6 relative.
+    from it by their truncation error, under 1e-6 relative where most bars move.
     """
     figures = regime_figures(window, rules)
     warming_up = slice(0, rules.bars_needed - 1)
