@@ -50,6 +50,20 @@ def broken_rules(
         ]
 
 
+def find_duplicates(bars: npt.NDArray[np.float64]) -> tuple[Bools, Bools]:
+    """Of sorted bars: which are the last of their open time, which contradict it."""
+    is_last = np.ones(len(bars), dtype=bool)
+    contradicts = np.zeros(len(bars), dtype=bool)
+    if len(bars) > 1:
+        is_last[:-1] = bars[1:, 0] != bars[:-1, 0]
+        if is_last.all():
+            return is_last, contradicts
+        # Against the row that stays, not merely against the next one.
+        kept = np.flatnonzero(is_last)[np.cumsum(is_last) - is_last]
+        contradicts = ~is_last & (bars[kept, 1:] != bars[:, 1:]).any(axis=1)
+    return is_last, contradicts
+
+
 def rejected_bar(
     symbol: str,
     timeframe: Timeframe,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.domain.rejection import RejectionRule
-from app.exchange.bar_rules import broken_rules, rejected_bar
+from app.exchange.bar_rules import broken_rules, find_duplicates, rejected_bar
 from app.exchange.moments import milliseconds_of
 from app.exchange.rejected import RejectedItem
 from app.exchange.replies import CandlePage, CandleRequest
@@ -57,7 +57,7 @@ def build_page(
     wanted = ~bad & (table[:, 0] >= since_ms) & (table[:, 0] < stop_ms)
     order = np.flatnonzero(wanted)
     order = order[np.argsort(table[order, 0], kind="stable")]
-    is_last, contradicts = _duplicates(table[order])
+    is_last, contradicts = find_duplicates(table[order])
     for index in order[contradicts].tolist():
         cells = table[index].tolist()
         rule = RejectionRule.CONTRADICTS_LATER_ROW
@@ -99,20 +99,6 @@ def _number(cell: Any) -> float:
         return float(cell)
     except (TypeError, ValueError, OverflowError):
         return float("nan")
-
-
-def _duplicates(bars: npt.NDArray[np.float64]) -> tuple[_Bools, _Bools]:
-    """Of sorted bars: which are the last of their open time, which contradict it."""
-    is_last = np.ones(len(bars), dtype=bool)
-    contradicts = np.zeros(len(bars), dtype=bool)
-    if len(bars) > 1:
-        is_last[:-1] = bars[1:, 0] != bars[:-1, 0]
-        if is_last.all():
-            return is_last, contradicts
-        # Against the row that stays, not merely against the next one.
-        kept = np.flatnonzero(is_last)[np.cumsum(is_last) - is_last]
-        contradicts = ~is_last & (bars[kept, 1:] != bars[:, 1:]).any(axis=1)
-    return is_last, contradicts
 
 
 def _covered_until(

@@ -22,7 +22,7 @@ from app.exchange.archives.bar_table import (
 )
 from app.exchange.archives.files import open_csv, promises_whole_lines
 from app.exchange.archives.lines import BLOCK_BYTES, Block, read_blocks
-from app.exchange.bar_rules import Bools, broken_rules, rejected_bar
+from app.exchange.bar_rules import Bools, broken_rules, find_duplicates, rejected_bar
 from app.exchange.moments import milliseconds_of
 from app.exchange.rejected import RejectedItem
 
@@ -135,13 +135,15 @@ class _Reader:
                 f"lines from {block.first_line} on open before those above them; "
                 "sort the file by open time"
             )
-        # Two rows of one slot: the later counts, as in a reply of the exchange.
-        rules.append((RejectionRule.CONTRADICTS_LATER_ROW, _contradicted(table)))
         bad = np.zeros(len(table), dtype=bool)
         found: list[tuple[int, RejectionRule]] = []
         for rule, broken in rules:
             found += [(n, rule) for n in np.flatnonzero(broken & ~bad).tolist()]
             bad |= broken
+        # Two possible rows of one slot: the later counts, as in a reply.
+        again_at = self._contradicted(table, bad)
+        bad[again_at] = True
+        found += [(n, RejectionRule.CONTRADICTS_LATER_ROW) for n in again_at.tolist()]
         found.sort()
         room = MOST_REFUSED - len(self._refused)
         lines = block.lines() if found else []
@@ -153,6 +155,16 @@ class _Reader:
             raise self._too_many(refused[-1], [*self._refused, *refused[:-1]])
         self._refused += refused
         return bad, refused
+
+    def _contradicted(self, table: Table, bad: Bools) -> npt.NDArray[np.int64]:
+        """Possible rows that a later possible row of their slot does not agree with."""
+        order = np.flatnonzero(~bad & ~(table[:, 0] >= self._stop_ms))
+        opens = table[order, 0]
+        if (np.diff(opens) > 0).all():
+            return order[:0]
+        order = order[np.argsort(opens, kind="stable")]
+        _, contradicts = find_duplicates(table[order])
+        return order[contradicts]
 
     def _out(self, opens: npt.NDArray[np.float64]) -> Bools:
         file, out = self._file, np.zeros(len(opens), dtype=bool)
@@ -190,15 +202,3 @@ class _Reader:
         if len(opens):
             self._last_ms = int(opens[-1])
         return BarChunk(opens, np.ascontiguousarray(good[:, 1:]), tuple(refused))
-
-
-def _contradicted(table: Table) -> Bools:
-    """Rows that a later row of the same open time does not agree with."""
-    found = np.zeros(len(table), dtype=bool)
-    if len(table) < 2 or (np.diff(table[:, 0]) > 0).all():
-        return found
-    order = np.argsort(table[:, 0], kind="stable")
-    rows = table[order]
-    same = rows[1:, 0] == rows[:-1, 0]
-    found[order[:-1]] = same & (rows[1:, 1:] != rows[:-1, 1:]).any(axis=1)
-    return found

@@ -142,6 +142,14 @@ def test_of_two_rows_of_a_slot_the_later_counts(tmp_path: Path) -> None:
     assert chunk.values[1].tolist() == [float(cell) for cell in CELLS]
 
 
+def test_an_impossible_duplicate_says_nothing_of_a_good_row(tmp_path: Path) -> None:
+    good = kline((hour(1), CELLS), H1)
+    bad = kline((hour(1), ("10.5", "0", "9.75", "11.0", "3.5")), H1)
+    path = write_zip(tmp_path / "BTCUSDT-1h-2024-01.zip", [good, bad])
+    chunks = read(path)
+    assert opens(chunks) == [hour(1)] and rules(chunks) == ["price_not_positive"]
+
+
 def test_a_file_that_does_not_ascend_is_refused(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", lines(200)[::-1])
     with pytest.raises(BadData, match="a.zip: lines from [0-9]+ on open before"):
