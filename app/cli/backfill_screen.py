@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,6 +19,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from app.domain.timeframe import Timeframe
 from app.services.backfill.report import SeriesReport
@@ -58,9 +60,10 @@ class Screen:
     ) -> Iterator[Callable[[int], None]]:
         """The progress of one series; `slots` of 0: nobody knows how many."""
         name = f"{symbol} {timeframe}"
-        task = self._progress.add_task(name, total=slots or None)
+        task = self._progress.add_task(escape(name), total=slots or None)
         if not self._notes.is_terminal:
-            self._notes.print(f"{name}: {f'{slots:,} slots' if slots else 'a file'}")
+            what = f"{slots:,} slots" if slots else "a file"
+            self._notes.print(f"{name}: {what}", markup=False)
         yield lambda done: self._progress.advance(task, done)
 
     def show(self, reports: Sequence[SeriesReport]) -> None:
@@ -71,7 +74,8 @@ class Screen:
             return
         console = Console(highlight=False, soft_wrap=True)
         for report in reports:
-            console.print(_line(report))
+            # Symbols and files' text may hold what rich takes for mark-up.
+            console.print(_line(report), markup=False)
             if report.trade_files_read:
                 console.print(
                     f"  {report.bars_compared:,} bars compared with the trades of "
@@ -79,9 +83,11 @@ class Screen:
                 )
             name = f"{report.symbol} {report.timeframe}"
             for refused in report.refused_files:
-                self._notes.print(f"[yellow]{name}: refused:[/] {refused}")
+                head = (f"{name}: refused:", "yellow")
+                self._notes.print(Text.assemble(head, f" {refused}"))
             if report.error:
-                self._notes.print(f"[red]{name}:[/] {report.error}")
+                head = (f"{name}:", "red")
+                self._notes.print(Text.assemble(head, f" {report.error}"))
 
 
 def _line(report: SeriesReport) -> str:

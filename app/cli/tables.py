@@ -127,7 +127,7 @@ def _process_table(
             Text(row.state.value, style=_STATE_STYLES[row.state]),
             _ago(row.last_success_at, now),
             "-" if row.lag_seconds is None else _span(row.lag_seconds),
-            _doing(row),
+            Text(_doing(row)),
             _errors(row, restarts.get(row.process, 0)),
         )
     return table
@@ -184,7 +184,7 @@ def _decision_table(status: SystemStatus) -> Table:
         confidence = "-" if line.confidence is None else f"{line.confidence:.2f}"
         table.add_row(
             f"{line.bar_at:%d %H:%M}",
-            line.symbol,
+            Text(line.symbol),
             line.kind,
             line.reason,
             confidence,
@@ -201,7 +201,7 @@ def _trade_table(status: SystemStatus) -> Table:
         is_open = line.status is TradeStatus.OPEN
         table.add_row(
             f"{line.entry_at:%d %H:%M}",
-            line.symbol,
+            Text(line.symbol),
             "open" if is_open else f"closed: {line.exit_reason}",
             _price(line.entry_price),
             _price(line.stop_price),
