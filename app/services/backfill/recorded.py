@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from app.core.exceptions import BadData
 from app.core.market_identity import REPLAY
 from app.exchange.archives.bar_file import (
+    BarChunk,
     BarFile,
     TooManyRefused,
     read_bars,
@@ -46,37 +47,39 @@ class RecordedRun:
     _reached: datetime | None = None
 
     async def fill(self) -> None:
-        """Store the whole file; raises BadData where it is refused.
+        """Store the whole file; raises BadData where it is refused, nothing stored.
 
-        Impossible rows are kept in quarantine also of a file with too many of them.
+        It is read twice, as it may be larger than memory: once to be judged. Impossible
+        rows are kept in quarantine also of a file with too many of them.
         """
         try:
+            self._judge()
             await self._read()
         except TooManyRefused as error:
             await self.store.store([], error.refused, self.report)
             raise
-        await self._flush()
         self.report.files_read += 1
 
-    async def _read(self) -> None:
-        job = self.job
-        bounds = [to_microseconds(job.since), to_microseconds(job.until)]
+    def _judge(self) -> None:
+        if not sum(1 for _ in self._chunks()):
+            raise BadData(f"{self.path.name} is empty: not even a header is in it")
+
+    def _chunks(self) -> Iterator[BarChunk]:
         is_replay = self.store.exchange == REPLAY
         clock = "the replay market's clock" if is_replay else "this machine's clock"
-        source = BarFile(self.path, job.symbol, job.timeframe, clock=clock)
-        is_empty = True
-        for chunk in read_bars(source, self.server_now):
-            is_empty = False
+        source = BarFile(self.path, self.job.symbol, self.job.timeframe, clock=clock)
+        return read_bars(source, self.server_now)
+
+    async def _read(self) -> None:
+        bounds = [to_microseconds(self.job.since), to_microseconds(self.job.until)]
+        for chunk in self._chunks():
             bars = bars_of([chunk])
             first, last = np.searchsorted(bars["open_at"], bounds)
             self._bars.append(bars[first:last])
             self._refused += chunk.refused
             if sum(map(len, self._bars)) >= BARS_PER_TRANSACTION:
                 await self._flush()
-        if is_empty:
-            raise BadData(f"{self.path.name} is empty: not even a header is in it")
         await self._flush()
-        self.report.files_read += 1
 
     async def _flush(self) -> None:
         bars = np.concatenate([np.empty(0, BAR_DTYPE), *self._bars])

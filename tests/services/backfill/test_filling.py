@@ -19,7 +19,7 @@ from app.domain.timeframe import Timeframe
 from app.exchange.archives.download import UrlArchives
 from app.exchange.archives.layout import ArchivePeriod, month_file
 from app.models import MarketDataFinding, QuarantinedRow
-from app.services.backfill import exchange_walk, series_run
+from app.services.backfill import exchange_walk, recorded, series_run
 from app.services.backfill.report import SeriesReport
 from app.services.backfill.service import BackfillService
 from tests.exchange.archives.archive_server import serving
@@ -299,3 +299,26 @@ def test_a_recording_from_the_future_is_refused_by_name_and_kept_in_quarantine(
     with database.session_scope() as session:
         count = session.scalar(select(func.count()).select_from(QuarantinedRow))
     assert count == report.quarantined == 1000
+
+
+@pytest.mark.parametrize("impossible", [1, 1_001])
+def test_a_recording_refused_as_a_whole_leaves_no_bar(
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    impossible: int,
+) -> None:
+    monkeypatch.setattr(recorded, "BARS_PER_TRANSACTION", 100)
+    filling = Filling(database)
+    start = NOW - timedelta(days=2)
+    opens = [start + timedelta(minutes=number) for number in range(2_000)]
+    lines = [f"{at.isoformat()},10.5,12.25,9.75,11.0,3.5" for at in opens]
+    for number in range(impossible):
+        lines[-1 - number] = lines[-1 - number].replace("12.25", "0")
+    path = tmp_path / "BTCUSDT-1m.csv"
+    path.write_text("\n".join(["open_time,open,high,low,close,volume", *lines]) + "\n")
+    report = filling.fill_from_file(filling.job(Timeframe.M1, start), path)
+    is_refused = impossible > 1_000
+    assert (report.inserted, report.files_read) == ((0, 0) if is_refused else (1999, 1))
+    assert bool(report.error) is is_refused
+    assert report.quarantined == min(impossible, 1_000)
