@@ -7,6 +7,7 @@ import logging
 import random
 from typing import Any
 
+from app.config.redaction import mask_urls
 from app.config.settings import ExchangeSettings
 from app.core.clock import Clock
 from app.core.exceptions import ConfigurationError, ExchangeRefused
@@ -110,7 +111,7 @@ def require_url(settings: ExchangeSettings, replay_url: str | None) -> str:
     url = replay_url or settings.replay_url
     if not url.startswith(("http://", "https://")):
         raise ConfigurationError(
-            f"exchange.replay_url: {url!r} is no http:// or https:// address, "
+            f"exchange.replay_url: {mask_urls(url)!r} is no http:// or https:// address, "
             "which `exchange.id: replay` needs"
         )
     return url

@@ -23,10 +23,11 @@ async def test_an_unknown_exchange_names_the_nearest() -> None:
             pass
 
 
-@pytest.mark.parametrize("url", ["", "localhost:18080", "ftp://x"])
+@pytest.mark.parametrize("url", ["", "localhost:18080", "ftp://u:s3cret@x"])
 def test_the_replay_market_needs_an_address(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="replay_url"):
+    with pytest.raises(ConfigurationError, match="replay_url") as refused:
         ExchangeService(ExchangeSettings(replay_url=url), ManualClock(START))
+    assert "s3cret" not in str(refused.value)
 
 
 def test_a_redirected_address_keeps_its_host_as_a_folder() -> None:
