@@ -111,8 +111,8 @@ def require_url(settings: ExchangeSettings, replay_url: str | None) -> str:
     url = replay_url or settings.replay_url
     if not url.startswith(("http://", "https://")):
         raise ConfigurationError(
-            f"exchange.replay_url: {mask_urls(url)!r} is no http:// or https:// address, "
-            "which `exchange.id: replay` needs"
+            f"exchange.replay_url: {mask_urls(url)!r} is no http:// or https:// "
+            "address, which `exchange.id: replay` needs"
         )
     return url
 
