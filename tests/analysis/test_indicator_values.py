@@ -15,16 +15,12 @@ from app.analysis.indicators.accumulation_distribution import (
 from app.analysis.indicators.aroon import Aroon
 from app.analysis.indicators.base import Indicator
 from app.analysis.indicators.cci import Cci
-from app.analysis.indicators.cmf import Cmf
-from app.analysis.indicators.donchian import DonchianChannel
-from app.analysis.indicators.keltner import KeltnerChannel
 from app.analysis.indicators.mfi import Mfi
 from app.analysis.indicators.momentum import Macd, Rsi
 from app.analysis.indicators.obv import Obv
 from app.analysis.indicators.realized_volatility import RealizedVolatility
 from app.analysis.indicators.roc import Roc
 from app.analysis.indicators.stoch_rsi import StochRsi
-from app.analysis.indicators.stochastic import Stochastic
 from app.analysis.indicators.supertrend import SuperTrend
 from app.analysis.indicators.trend import Adx, Ema, Sma
 from app.analysis.indicators.volatility import Atr, BollingerBands
@@ -41,14 +37,7 @@ from tests.analysis.windows import every_indicator, first_bars, random_walk, win
 
 WALK = random_walk(600, seed=11)
 CLOSE, VOLUME = WALK.close, WALK.volume
-HIGH, LOW = WALK.high, WALK.low
-BARS = (HIGH, LOW, CLOSE)
-
-
-def turned(arrays: tuple[np.ndarray, ...]) -> list[np.ndarray]:
-    """TA-Lib answers Aroon down first, then up."""
-    down, up = arrays
-    return [up, down, talib.AROONOSC(HIGH, LOW, 14)]
+BARS = (WALK.high, WALK.low, CLOSE)
 
 
 def sided(band: np.ndarray, side: np.ndarray) -> list[np.ndarray]:
@@ -67,19 +56,12 @@ BARE = [
         [talib.ADX(*BARS, 14), talib.PLUS_DI(*BARS, 14), talib.MINUS_DI(*BARS, 14)],
     ),
     (Roc(10), [talib.ROC(CLOSE, 10)]),
-    (Stochastic(14, 3, 3), talib.STOCH(*BARS, 14, 3, 0, 3, 0)),
     (StochRsi(14, 14, 3), talib.STOCHRSI(CLOSE, 14, 14, 3)),
     (Mfi(14), [talib.MFI(*BARS, VOLUME, 14)]),
     (Cci(20), [talib.CCI(*BARS, 20)]),
-    (Aroon(14), turned(talib.AROON(HIGH, LOW, 14))),
-    (WilliamsR(14), [talib.WILLR(*BARS, 14)]),
-    (DonchianChannel(20), talib.DONCHIAN(HIGH, LOW, 20)),
-    (KeltnerChannel(20, 10, 2.0), talib.KC(*BARS, 20, 10, 2.0)),
-    (Cmf(20), [talib.CMF(*BARS, VOLUME, 20)]),
     (SuperTrend(10, 3.0), sided(*talib.SUPERTREND(*BARS, 10, 3.0))),
     # Anchored at the first of 600 bars, which is where TA-Lib starts.
     (Obv(600), [talib.OBV(CLOSE, VOLUME)]),
-    (AccumulationDistribution(600), [talib.AD(*BARS, VOLUME)]),
 ]
 
 
