@@ -162,12 +162,14 @@ def backfill(
     unverified: Annotated[
         bool, typer.Option("--unverified", help="Accept files without a CHECKSUM.")
     ] = False,
+    recording: RecordingOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Fill the history of markets: archives first, the exchange for the rest."""
     from app.cli.backfill import run_backfill
     from app.cli.backfill_options import options_of
 
+    choose_recording(recording)
     options = options_of(
         symbols=symbols or [],
         timeframes=timeframe or [],

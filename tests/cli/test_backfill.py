@@ -140,6 +140,16 @@ def test_an_empty_recording_is_no_file_read(commands: Commands, tmp_path: Path) 
     assert "0 files" in told.out
 
 
+def test_a_recording_has_a_database_of_its_own(
+    commands: Commands, tmp_path: Path
+) -> None:
+    missing = str(tmp_path / "missing")
+    outcome = commands.crypto_bot(
+        "backfill", "BTC/USDT", "--since", "2024-11-01", "--recording", missing
+    )
+    assert_refused(outcome, 78, "--recording", "is not a folder")
+
+
 def test_an_unknown_market_fails_alone(commands: Commands) -> None:
     words = ["NOPE/USDT", "BTC/USDT", "--since", "2025-01-01", "--until", "2025-01-02"]
     outcome = commands.crypto_bot("backfill", *words)
