@@ -101,6 +101,10 @@ class CandleWindow:
             return self
         return self._slice(len(self) - bars, len(self))
 
+    def first(self, bars: int) -> CandleWindow:
+        """The oldest `bars` bars (all, if there are fewer), sharing memory."""
+        return self._slice(0, min(bars, len(self)))
+
     def until(self, bar_at: datetime) -> CandleWindow:
         """The bars that opened at or before `bar_at`, sharing memory."""
         return self._slice(0, self._place(bar_at, "right"))

@@ -134,8 +134,9 @@ class MomentumStrategy(BaseStrategy):
     def _figures(self, window: CandleWindow) -> _Figures:
         # Each indicator sees the last `bars_needed` bars of its own, as in snapshots.
         (rsi,) = self._rsi.series(window.last(self._rsi.bars_needed))
-        macd_window = window.last(self._macd.bars_needed)
-        line, signal, histogram = self._macd.series(macd_window)
+        line, signal, histogram = self._macd.series(window.last(self._macd.bars_needed))
+        before = window.last(self._macd.bars_needed + 1).first(self._macd.bars_needed)
+        _, _, histogram_before = self._macd.series(before)
         (ema_fast,) = self._ema_fast.series(window.last(self._ema_fast.bars_needed))
         (ema_slow,) = self._ema_slow.series(window.last(self._ema_slow.bars_needed))
         (atr,) = self._atr.series(window.last(self._atr.bars_needed))
@@ -146,7 +147,7 @@ class MomentumStrategy(BaseStrategy):
             macd=float(line[-1]),
             macd_signal=float(signal[-1]),
             macd_histogram=float(histogram[-1]),
-            macd_histogram_previous=float(histogram[-2]),
+            macd_histogram_previous=float(histogram_before[-1]),
             ema_fast=float(ema_fast[-1]),
             ema_slow=float(ema_slow[-1]),
             atr=float(atr[-1]),

@@ -16,7 +16,7 @@ from app.config.settings import MomentumSettings
 from app.core.exceptions import ConfigurationError
 from app.domain.decision import ReasonCode, Refusal, Side, Signal
 from app.strategies.momentum import MomentumStrategy
-from tests.analysis.windows import window_of
+from tests.analysis.windows import first_bars, random_walk, window_of
 
 STRATEGY = MomentumStrategy(MomentumSettings())
 BARS = STRATEGY.bars_needed
@@ -146,6 +146,15 @@ def test_figures_in_the_evidence_are_talibs_on_all_bars() -> None:
     }
     for name, value in expected.items():
         assert evidence[name] == pytest.approx(value, rel=1e-6), name
+
+
+def test_the_histogram_before_is_the_one_judged_a_bar_ago() -> None:
+    window = random_walk(BARS + 30, seed=7)
+
+    for end in range(BARS + 1, len(window)):
+        now, ago = (STRATEGY.evaluate(first_bars(window, n)) for n in (end, end - 1))
+        before = now.evidence["macd_histogram_previous"]
+        assert before == ago.evidence["macd_histogram"]
 
 
 @pytest.mark.parametrize("stop_atr", [0.5, 1.5, 4.0])
