@@ -81,7 +81,9 @@ def _correlate(closes: FloatArray) -> FloatArray:
     variation = (returns * returns).sum(axis=1)
     variation[variation <= returns.shape[1] * NO_VARIATION] = np.nan
     returns /= np.sqrt(variation)[:, np.newaxis]
-    matrix: FloatArray = np.clip(returns @ returns.T, -1.0, 1.0)
+    # Sums of products, not `@`: BLAS adds up in another order on other processors.
+    products = np.array([(returns * own).sum(axis=1) for own in returns])
+    matrix: FloatArray = np.clip(products, -1.0, 1.0)
     known = ~np.isnan(variation)
     matrix[known, known] = 1.0
     return matrix

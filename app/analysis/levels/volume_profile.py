@@ -77,7 +77,8 @@ def _spread(window: CandleWindow, volume: FloatArray, edges: FloatArray) -> Floa
     )
     np.clip(under, 0.0, 1.0, out=under)
     under[:, -1] = height[:, 0] > 0
-    traded: FloatArray = volume @ np.diff(under, axis=1)
+    # Sums of products, not `@`: BLAS adds up in another order on other processors.
+    traded: FloatArray = (volume[:, None] * np.diff(under, axis=1)).sum(axis=0)
     flat = np.flatnonzero(height[:, 0] <= 0)
     if len(flat):
         place = np.searchsorted(edges, window.low[flat], "right") - 1
