@@ -71,7 +71,7 @@ def known_at_overwritten() -> None:
 
 def unsorted_upsert() -> None:
     """Each writer locks its series in an order of its own: here one from the end."""
-    advance = ledger.Ledger._advance_steady
+    lock_in_order = ledger.Ledger._lock
     due = [True]  # emptied once this process has waited
 
     def lock(self: Any, session: Session, slices: Sequence[SeriesSlice]) -> Any:
@@ -90,9 +90,9 @@ def unsorted_upsert() -> None:
             if due and len(keys) > 1:
                 _wait_for_the_other(me)
                 due.clear()
-        return advance(self, session, slices)
+        return lock_in_order(self, session, slices)
 
-    ledger.Ledger._advance_steady = lock  # type: ignore[method-assign]
+    ledger.Ledger._lock = lock  # type: ignore[method-assign]
 
 
 def _wait_for_the_other(me: str) -> None:
