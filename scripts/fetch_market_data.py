@@ -13,13 +13,18 @@ import asyncio
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timezone
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
 from rich.console import Console  # noqa: E402
+from rich.markup import escape  # noqa: E402
 from rich.progress import Progress  # noqa: E402
 from rich.table import Table  # noqa: E402
 
@@ -36,21 +41,29 @@ from app.config.settings import Settings  # noqa: E402
 from app.core.clock import Clock  # noqa: E402
 from app.core.database import Database  # noqa: E402
 from app.core.exceptions import AppError, ExitCode  # noqa: E402
-from app.domain.candle import Candle  # noqa: E402
 from app.domain.market import Market  # noqa: E402
 from app.domain.timeframe import Timeframe  # noqa: E402
 from app.exchange.budget import BACKFILL_RESERVE  # noqa: E402
 from app.exchange.replies import CandlePage  # noqa: E402
 from app.exchange.service import ExchangeService  # noqa: E402
+from app.models.bars import (  # noqa: E402
+    BAR_DTYPE,
+    from_microseconds,
+    to_microseconds,
+)
+from app.services.backfill.stretches import Range  # noqa: E402
+from app.services.collection.answers import bars_of  # noqa: E402
 from app.services.market_history import (  # noqa: E402
-    fetch_pages,
     store_history,
     stretch_to_store,
+    windows_to_store,
 )
+from app.services.quarantine.replies import opened_for_run  # noqa: E402
 from app.services.runs import end_run  # noqa: E402
 
 _DEFAULT_BARS = 100
 _SHOWN_BARS = 30
+_COUNTS = ("inserted", "revised", "unchanged", "gap_slots")
 _COLUMNS = ("open_at", "open", "high", "low", "close", "volume")
 _notes = Console(stderr=True, highlight=False)
 
@@ -63,24 +76,22 @@ def main(argv: list[str] | None = None) -> int:
         settings = load_settings(arguments.config)
         with market_for_script(settings, arguments.config):
             clock = build_clock(settings)
-            start, end = _stretch(parser, arguments, clock.now())
+            span = _stretch(parser, arguments, clock.now())
+            has_all = arguments.json or arguments.csv
+            shown = ShownBars(*span, None if has_all else _SHOWN_BARS)
             if arguments.store:
                 with open_database(settings, "fetch_market_data") as database:
-                    pages = _fetch_and_store(
-                        settings, clock, database, arguments, start, end
-                    )
+                    _fetch_and_store(settings, clock, database, arguments, shown)
             else:
                 # Without a database it counts its requests by itself.
                 service = ExchangeService(
                     settings.exchange, clock, replay_url(settings)
                 )
-                fetching = _fetch(service, settings, arguments, start, end)
-                _, pages = asyncio.run(fetching)
+                asyncio.run(_fetch(service, settings, arguments, [span], shown))
     except AppError as error:
         print(f"fetch_market_data: {error}", file=sys.stderr)
         return int(error.exit_code)
-    asked = [c for page in pages for c in page.candles if start <= c.open_at < end]
-    _show(arguments, asked)
+    _show(arguments, shown)
     return ExitCode.OK
 
 
@@ -158,30 +169,63 @@ def _stretch(
     return start, end
 
 
+class ShownBars:
+    """Of the bars that open in [start, end), the newest `most` (None: all)."""
+
+    def __init__(self, start: datetime, end: datetime, most: int | None) -> None:
+        self.start, self.end, self.count = start, end, 0
+        self._bounds = (to_microseconds(start), to_microseconds(end))
+        self._most = most
+        self._parts: list[NDArray[np.void]] = []
+
+    def add(self, page: CandlePage) -> None:
+        """Note what a page has of them; pages come in any order, each once."""
+        bars = bars_of([page])
+        first, stop = np.searchsorted(bars["open_at"], self._bounds)
+        self._parts.append(bars[first:stop])
+        self.count += int(stop - first)
+        if self._most is not None:
+            self._parts = [self._sorted()[-self._most :]]
+
+    def rows(self) -> Iterator[tuple[datetime, float, float, float, float, float]]:
+        """Open time, open, high, low, close and volume, oldest first."""
+        for open_at, *values in self._sorted().tolist():
+            yield from_microseconds(open_at), *values
+
+    def _sorted(self) -> NDArray[np.void]:
+        bars = np.concatenate([np.empty(0, BAR_DTYPE), *self._parts])
+        return bars[np.argsort(bars["open_at"])]
+
+
 async def _fetch(
-    service: ExchangeService,
+    exchange: ExchangeService | AbstractAsyncContextManager[ExchangeService],
     settings: Settings,
     arguments: argparse.Namespace,
-    start: datetime,
-    end: datetime,
-) -> tuple[Market, list[CandlePage]]:
+    windows: Sequence[Range],
+    shown: ShownBars,
+    store: Callable[[Market, list[CandlePage]], None] | None = None,
+) -> None:
+    """Fetch window after window; what `store` was given is not held any longer."""
     timeframe = arguments.timeframe
-    slots = timeframe.count_bars(start, end)
+    slots = sum(timeframe.count_bars(*window) for window in windows)
     page_limit = settings.collector.page_limit
     hidden = slots <= page_limit
     with Progress(console=_notes, transient=True, disable=hidden) as progress:
-        task = progress.add_task(f"{arguments.symbol} {timeframe}", total=slots)
-
-        def advance(page: CandlePage) -> None:
-            done = timeframe.count_bars(start, page.covered_until)
-            progress.update(task, completed=done)
-
-        async with service as exchange:
-            market = await exchange.fetch_market(arguments.symbol)
-            pages = await fetch_pages(
-                exchange, market.symbol, timeframe, start, end, page_limit, advance
-            )
-    return market, pages
+        task = progress.add_task(escape(f"{arguments.symbol} {timeframe}"), total=slots)
+        async with exchange as opened:
+            market = await opened.fetch_market(arguments.symbol)
+            for start, end in windows:
+                pages = []
+                async for page in opened.fetch_history(
+                    market.symbol, timeframe, start, end, page_limit
+                ):
+                    shown.add(page)
+                    if store is not None:
+                        pages.append(page)
+                    done = timeframe.count_bars(page.since, page.covered_until)
+                    progress.advance(task, done)
+                if store is not None and pages:
+                    store(market, pages)
 
 
 def _fetch_and_store(
@@ -189,64 +233,64 @@ def _fetch_and_store(
     clock: Clock,
     database: Database,
     arguments: argparse.Namespace,
-    start: datetime,
-    end: datetime,
-) -> list[CandlePage]:
-    symbol, timeframe = arguments.symbol, arguments.timeframe
+    shown: ShownBars,
+) -> None:
+    series = settings.exchange.id, arguments.symbol, arguments.timeframe
     run_id = begin_run(settings, database, clock, "fetch_market_data")
-    with database.session_scope() as session:
-        wide = stretch_to_store(
-            session, settings.exchange.id, symbol, timeframe, start, end
-        )
-    if wide != (start, end):
-        _notes.print(
-            f"[dim]fetching {wide[0]:%Y-%m-%d %H:%M} to {wide[1]:%Y-%m-%d %H:%M}, so "
-            "that no hole is left beside the bars stored already[/]"
-        )
-    service = open_exchange(settings, clock, database, BACKFILL_RESERVE)
-    market, pages = asyncio.run(_fetch(service, settings, arguments, *wide))
-    with database.session_scope() as session:
-        now = clock.now()
-        grace = settings.collector.tail_grace_seconds
-        stored = store_history(session, market, pages, grace, now, run_id)
-        end_run(session, run_id, now)
+    counts: Counter[str] = Counter()
+
+    def store(market: Market, pages: list[CandlePage]) -> None:
+        with database.session_scope() as session:
+            grace = settings.collector.tail_grace_seconds
+            stored = store_history(session, market, pages, grace, clock.now(), run_id)
+        counts.update({name: getattr(stored, name) for name in _COUNTS})
+
+    try:
+        with database.session_scope() as session:
+            wide = stretch_to_store(session, *series, shown.start, shown.end)
+            windows = windows_to_store(session, *series, wide)
+        if wide != (shown.start, shown.end):
+            _notes.print(
+                f"[dim]fetching {wide[0]:%Y-%m-%d %H:%M} to {wide[1]:%Y-%m-%d %H:%M}, "
+                "so that no hole is left beside the bars stored already[/]"
+            )
+        service = open_exchange(settings, clock, database, BACKFILL_RESERVE)
+        opened = opened_for_run(service, database, clock, run_id)
+        asyncio.run(_fetch(opened, settings, arguments, windows, shown, store))
+    finally:
+        with database.session_scope() as session:
+            end_run(session, run_id, clock.now())
     _notes.print(
-        f"stored: {stored.inserted:,} new bars, {stored.revised:,} corrected, "
-        f"{stored.unchanged:,} unchanged, {stored.gap_slots:,} slots without a bar "
-        f"(run {run_id})"
+        f"stored: {counts['inserted']:,} new bars, {counts['revised']:,} corrected, "
+        f"{counts['unchanged']:,} unchanged, {counts['gap_slots']:,} slots without a "
+        f"bar (run {run_id})"
     )
-    return pages
 
 
-def _show(arguments: argparse.Namespace, candles: Sequence[Candle]) -> None:
-    rows = [
-        (candle.open_at.isoformat(), *(getattr(candle, n) for n in _COLUMNS[1:]))
-        for candle in candles
-    ]
+def _show(arguments: argparse.Namespace, shown: ShownBars) -> None:
+    rows = ((open_at.isoformat(), *values) for open_at, *values in shown.rows())
     if arguments.json:
         print(json.dumps([dict(zip(_COLUMNS, row, strict=True)) for row in rows]))
     elif arguments.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([_COLUMNS, *rows])
+        writer.writerows([_COLUMNS])
+        writer.writerows(rows)
     else:
-        _print_table(arguments, candles)
+        _print_table(arguments, shown)
 
 
-def _print_table(arguments: argparse.Namespace, candles: Sequence[Candle]) -> None:
-    table = Table(
-        title=f"{arguments.symbol} {arguments.timeframe}: {len(candles):,} closed bars",
-        title_justify="left",
-    )
+def _print_table(arguments: argparse.Namespace, shown: ShownBars) -> None:
+    name = escape(f"{arguments.symbol} {arguments.timeframe}")
+    table = Table(title=f"{name}: {shown.count:,} closed bars", title_justify="left")
     table.add_column("open time (UTC)", no_wrap=True)
-    for name in _COLUMNS[1:]:
-        table.add_column(name, justify="right", no_wrap=True)
-    for candle in candles[-_SHOWN_BARS:]:
-        figures = (getattr(candle, name) for name in _COLUMNS[1:])
+    for column in _COLUMNS[1:]:
+        table.add_column(column, justify="right", no_wrap=True)
+    for open_at, *values in shown.rows():
         table.add_row(
-            f"{candle.open_at:%Y-%m-%d %H:%M}", *(f"{value:.8g}" for value in figures)
+            f"{open_at:%Y-%m-%d %H:%M}", *(f"{value:.8g}" for value in values)
         )
     Console().print(table)
-    if len(candles) > _SHOWN_BARS:
+    if shown.count > _SHOWN_BARS:
         _notes.print(
             f"[dim]the newest {_SHOWN_BARS} are shown; --csv or --json has all[/]"
         )

@@ -6,7 +6,7 @@ of the past, or a market that nobody collects.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -16,29 +16,13 @@ from sqlalchemy.orm import Session
 from app.domain.market import Market
 from app.domain.timeframe import Timeframe
 from app.exchange.replies import CandlePage, CandleRequest
-from app.exchange.service import ExchangeService
 from app.models import Cryptocurrency, SeriesCursor
+from app.services.backfill.exchange_walk import windows
+from app.services.backfill.stretches import Range
 from app.services.collection.fetched import FetchedPage
 from app.services.collection.planning import SeriesTask
 from app.services.collection.storing import PageStore, StoredPages
 from app.services.universe import copy_market
-
-
-async def fetch_pages(
-    exchange: ExchangeService,
-    symbol: str,
-    timeframe: Timeframe,
-    start: datetime,
-    end: datetime,
-    page_limit: int,
-    on_page: Callable[[CandlePage], None],
-) -> list[CandlePage]:
-    """Pages of the closed bars that open in [start, end), oldest first."""
-    pages = []
-    async for page in exchange.fetch_history(symbol, timeframe, start, end, page_limit):
-        pages.append(page)
-        on_page(page)
-    return pages
 
 
 def stretch_to_store(
@@ -61,6 +45,26 @@ def stretch_to_store(
     if cursor is None:
         return start, end
     return min(start, cursor.watermark_at), max(end, cursor.history_from)
+
+
+def windows_to_store(
+    session: Session,
+    exchange: str,
+    symbol: str,
+    timeframe: Timeframe,
+    span: Range,
+) -> list[Range]:
+    """`span` (see `stretch_to_store`) in parts to be fetched and stored in turn.
+
+    Whatever part is the last one stored, no hole is left: what is older than the
+    stored history is one part, the rest is gone through forwards.
+    """
+    market = Cryptocurrency.find_by_symbol(session, exchange, symbol)
+    cursor = SeriesCursor.find(session, market.id, timeframe) if market else None
+    middle = span[0] if cursor is None else cursor.history_from
+    middle = min(max(span[0], middle), span[1])
+    older = [(span[0], middle)] if span[0] < middle else []
+    return older + list(windows(timeframe, (middle, span[1]), goes_back=False))
 
 
 def store_history(

@@ -89,6 +89,23 @@ def test_an_exchange_that_does_not_answer(commands: Commands) -> None:
     assert_refused(outcome, 75, "http://127.0.0.1:1")
 
 
+def test_a_run_that_failed_has_an_end(commands: Commands, database: Database) -> None:
+    outcome = commands.script(FETCH, "BTC/USTD", "--store")
+    assert_refused(outcome, 2, "'BTC/USTD'")
+    with database.session_scope() as session:
+        run = session.scalars(select(ConfigurationHistory)).one()
+        assert run.ended_at is not None
+
+
+def test_a_table_shows_the_newest_bars(commands: Commands) -> None:
+    words = ["BTC/USDT", "--since", SINCE.isoformat(), "--limit", "40"]
+    outcome = commands.script(FETCH, *words)
+    assert "BTC/USDT 1h: 40 closed bars" in outcome.out
+    assert "2025-01-01 09:00" not in outcome.out
+    assert outcome.out.count("2025-01-0") == 30
+    assert "2025-01-02 15:00" in outcome.out
+
+
 def test_storing_needs_a_migrated_database(
     commands: Commands, empty_database_url: str
 ) -> None:
