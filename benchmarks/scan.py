@@ -94,7 +94,7 @@ class Bench:
     @property
     def rows(self) -> int:
         """Bars that one scan reads."""
-        return len(self._members) * self._strategy.bars_needed
+        return len(self._members) * self._strategy.window_bars
 
     def select(self) -> None:
         """Fetch the rows as Python tuples: what a bare SELECT costs a program."""
@@ -138,11 +138,11 @@ class Bench:
                 self._members,
                 self._strategy.timeframe,
                 self._bar_at,
-                self._strategy.bars_needed,
+                self._strategy.window_bars,
             )
 
     def _parameters(self) -> tuple[list[int], str, datetime, datetime]:
-        timeframe, bars = self._strategy.timeframe, self._strategy.bars_needed
+        timeframe, bars = self._strategy.timeframe, self._strategy.window_bars
         first = timeframe.shift(self._bar_at, 1 - bars)
         keys = [market.id for market in self._members]
         return keys, timeframe.value, first, self._bar_at
@@ -156,9 +156,9 @@ def main() -> int:
     parser.add_argument("--url", default="", help="an empty database to use instead")
     arguments = parser.parse_args()
     strategy = MomentumStrategy(Settings().strategies.momentum)
-    if arguments.bars < strategy.bars_needed or arguments.rounds < 1:
+    if arguments.bars < strategy.window_bars or arguments.rounds < 1:
         parser.error(
-            f"--bars must be at least {strategy.bars_needed}, --rounds at least 1"
+            f"--bars must be at least {strategy.window_bars}, --rounds at least 1"
         )
     with benchmark_database(arguments.url) as database:
         with Progress(console=console, transient=True) as progress:
