@@ -102,6 +102,24 @@ def test_history_in_front_and_a_hole_between_are_accounted_for(
         series.check_cover()
 
 
+def test_slots_between_bars_are_not_called_unlisted_once_older_bars_are_here(
+    database: Database,
+) -> None:
+    with database.session_scope() as session:
+        series = LedgerSeries(session)
+        series.answer(100, 200, 200, without=range(100, 110))
+        assert [gap.reason for gap in series.gaps()] == [GapReason.NOT_LISTED]
+
+        series.answer(0, 100, 201, without=range(50))
+
+        session.expire_all()
+        assert [(gap.reason, minute(gap.starts_at)) for gap in series.gaps()] == [
+            (GapReason.NOT_LISTED, 0),
+            (GapReason.UNKNOWN, 100),
+        ]
+        series.check_cover()
+
+
 def test_late_bars_keep_the_reason_why_they_were_late(database: Database) -> None:
     with database.session_scope() as session:
         series = LedgerSeries(session)

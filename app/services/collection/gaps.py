@@ -136,6 +136,26 @@ class GapBook:
             resolved_at=self.now,
         )
 
+    def note_earlier_bars(
+        self, key: SeriesKey, first_at: datetime, former_at: datetime
+    ) -> None:
+        """The series' first bar opens at `first_at`, no longer at `former_at`.
+
+        What was missing before the former one is missing between bars now, and not
+        because the market was not listed yet.
+        """
+        self.session.execute(
+            sa.update(MarketDataGap)
+            .where(
+                MarketDataGap.cryptocurrency_id == key[0],
+                MarketDataGap.timeframe == key[1],
+                MarketDataGap.reason == GapReason.NOT_LISTED,
+                MarketDataGap.starts_at >= first_at,
+                MarketDataGap.ends_at <= former_at,
+            )
+            .values(reason=GapReason.UNKNOWN, run_id=self.run_id)
+        )
+
     def _count_answer(self, gap: MarketDataGap, evidence: Evidence) -> None:
         if gap.status is GapStatus.CONFIRMED_ABSENT:
             return

@@ -181,7 +181,7 @@ class Ledger:
         for item in slices:
             state = states[item.key]
             self._settle(book, item, state)
-            self._advance(item, state, book.now)
+            self._advance(book, item, state)
 
     def _settle(self, book: GapBook, item: SeriesSlice, state: SeriesState) -> None:
         """Bring the gaps in step with a slice that is more than the next bars."""
@@ -248,18 +248,21 @@ class Ledger:
             if run.is_filled:
                 book.note_late(item.key, run, reason, from_microseconds(since))
 
-    def _advance(self, item: SeriesSlice, state: SeriesState, now: datetime) -> None:
+    def _advance(self, book: GapBook, item: SeriesSlice, state: SeriesState) -> None:
         if len(item.bars):
             first = int(item.bars["open_at"][0])
             last = int(item.bars["open_at"][-1])
             if state.first_bar is None or first < state.first_bar:
+                if state.first_bar is not None:
+                    former = from_microseconds(state.first_bar)
+                    book.note_earlier_bars(item.key, from_microseconds(first), former)
                 state.first_bar = first
             if state.last_bar is None or last > state.last_bar:
                 state.last_bar = last
         until = max(item.answered_until, _after_last(item))
         state.watermark = max(state.watermark, to_microseconds(until))
         if state.pending_reason is not None:
-            if item.timeframe.floor(now - self._grace) <= state.watermark_at:
+            if item.timeframe.floor(book.now - self._grace) <= state.watermark_at:
                 state.pending_reason = state.pending_since = None
         self._mark_rechecked(item, state)
 
