@@ -139,9 +139,9 @@ def watermark_off_by_one() -> None:
     """The watermark stands one slot further than was accounted for."""
     advance = ledger.Ledger._advance
 
-    def too_far(self: Any, item: Any, state: SeriesState, now: datetime) -> None:
+    def too_far(self: Any, book: Any, item: Any, state: SeriesState) -> None:
         before = state.watermark
-        advance(self, item, state, now)
+        advance(self, book, item, state)
         if state.watermark > before:
             state.watermark += round(state.timeframe.duration.total_seconds() * 1e6)
 
