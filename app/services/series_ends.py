@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from app.domain.slots import SlotRun
 from app.models import MarketDataGap, SeriesCursor
 from app.models.series_lock import lock_cursors
 from app.services.collection.gaps import CONFIRMATIONS_NEEDED, Evidence, GapBook
-from app.services.collection.halts import find_halts, split_by_halts
+from app.services.collection.halts import Halt, find_halts, split_by_halts
 
 
 def close_series(
@@ -30,6 +30,9 @@ def close_series(
     of a known halt for maintenance, the others for a reason unknown, since they opened
     before the market was found gone. A bar that comes all the same, from an archive,
     fills its slot. Stored bars stay.
+
+    Gaps that were recorded before stay open, for an archive to fill; their slots in a
+    known halt get that reason, as no answer will bring it any more.
     """
     ended = [
         cursor
@@ -40,8 +43,9 @@ def close_series(
     for cursor in ended:
         end = max(cursor.watermark_at, cursor.timeframe.ceil(now))
         run = SlotRun(cursor.watermark_at, end, is_filled=False)
+        halts = find_halts(session, cursor.cryptocurrency_id)
+        _tell_halts(session, book, cursor, halts)
         if run.ends_at > run.starts_at:
-            halts = find_halts(session, cursor.cryptocurrency_id)
             for part, why in split_by_halts(cursor.timeframe, run, halts):
                 book.give_up((cursor.cryptocurrency_id, cursor.timeframe), part, why)
         _account_until(cursor, end)
@@ -72,6 +76,18 @@ def reopen_series(
         cursor.closed_at = cursor.close_reason = None
         cursor.run_id = run_id
     return len(going_on)
+
+
+def _tell_halts(
+    session: Session, book: GapBook, cursor: SeriesCursor, halts: Sequence[Halt]
+) -> None:
+    for gap in MarketDataGap.get_for_series(
+        session, cursor.cryptocurrency_id, cursor.timeframe
+    ):
+        is_open = gap.status in (GapStatus.OPEN, GapStatus.REPAIRING)
+        if halts and is_open and gap.reason is GapReason.UNKNOWN:
+            run = SlotRun(gap.starts_at, gap.ends_at, is_filled=False)
+            book.divide(gap, list(split_by_halts(cursor.timeframe, run, halts)))
 
 
 def _lock(

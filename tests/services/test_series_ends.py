@@ -88,6 +88,28 @@ def test_the_slots_of_a_known_halt_are_maintenance_at_the_end(
         assert verify_coverage(session) == []
 
 
+def test_gaps_that_were_open_stay_so_and_tell_of_a_known_halt(
+    database: Database,
+) -> None:
+    with database.session_scope() as session:
+        series = LedgerSeries(session)
+        series.answer(0, 20, 20, without=[*range(3, 5), *range(10, 15)])
+        tell(series, MarketEventKind.HALTED, 11.5)
+        tell(series, MarketEventKind.RESUMED, 13.5)
+        tell(series, MarketEventKind.DELISTED, 20)
+        close_series(session, [series.key], "delisted", at(20), series.cursor.run_id)
+        session.flush()
+        assert told(series) == [
+            (3, 5, GapReason.UNKNOWN, GapStatus.OPEN),
+            (10, 12, GapReason.UNKNOWN, GapStatus.OPEN),
+            (12, 14, GapReason.MAINTENANCE, GapStatus.OPEN),
+            (14, 15, GapReason.UNKNOWN, GapStatus.OPEN),
+        ]
+        assert [gap.confirmations for gap in series.gaps()] == [1, 1, 1, 1]
+        series.check_cover()
+        assert verify_coverage(session) == []
+
+
 def test_a_confirmed_absence_during_a_halt_is_maintenance(database: Database) -> None:
     with database.session_scope() as session:
         series = LedgerSeries(session)

@@ -122,6 +122,21 @@ class GapBook:
         )
         self.gap_slots += gap.slots
 
+    def divide(
+        self, gap: MarketDataGap, parts: Sequence[tuple[SlotRun, GapReason]]
+    ) -> None:
+        """Give the parts of a gap, together all of it, reasons of their own."""
+        if len(parts) == 1:
+            gap.reason = parts[0][1]
+            return
+        kept = _Kept.of(gap)
+        self.session.delete(gap)
+        # The unique index must see the old row go before its pieces come.
+        self.session.flush()
+        for run, reason in parts:
+            key = (gap.cryptocurrency_id, gap.timeframe)
+            self._add_piece(key, run, kept, reason)
+
     def note_late(
         self, key: SeriesKey, run: SlotRun, reason: GapReason, since: datetime
     ) -> None:
@@ -197,21 +212,29 @@ class GapBook:
                     detected_at=kept.detected_at,
                     resolved_at=self.now,
                 )
+                piece.attempts = kept.attempts
+                piece.last_attempt_at = kept.last_attempt_at
             else:
-                piece = self._add(
-                    key,
-                    run.starts_at,
-                    run.ends_at,
-                    kept.status,
-                    kept.reason,
-                    detected_at=kept.detected_at,
-                    resolved_at=kept.resolved_at,
-                    confirmations=kept.confirmations,
-                    last_answer_at=kept.last_answer_at,
-                )
+                piece = self._add_piece(key, run, kept, kept.reason)
                 self._count_answer(piece, evidence)
-            piece.attempts = kept.attempts
-            piece.last_attempt_at = kept.last_attempt_at
+
+    def _add_piece(
+        self, key: SeriesKey, run: SlotRun, kept: _Kept, reason: GapReason
+    ) -> MarketDataGap:
+        piece = self._add(
+            key,
+            run.starts_at,
+            run.ends_at,
+            kept.status,
+            reason,
+            detected_at=kept.detected_at,
+            resolved_at=kept.resolved_at,
+            confirmations=kept.confirmations,
+            last_answer_at=kept.last_answer_at,
+        )
+        piece.attempts = kept.attempts
+        piece.last_attempt_at = kept.last_attempt_at
+        return piece
 
     def _add(
         self,
