@@ -23,6 +23,8 @@ from app.domain.timeframe import Timeframe
 
 # An entry takes 28 bytes with its pointer; built at once, pages are nine tenths full.
 _LOOSE_BYTES_A_BAR = 34.0
+# An index of few bars is mostly its first pages: nothing worth the work.
+_SMALLEST_BYTES = 256 * 1024
 # The longest a month's index may take; the server sets no limit of its own.
 _SECONDS_A_MONTH = 6 * 3600.0
 # One key of PostgreSQL's advisory locks, for this use alone.
@@ -33,7 +35,12 @@ FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
 WHERE inhparent = 'market_data'::regclass
   AND child.relname ~ '^market_data_\d{4}_\d{2}$'
 """
-_NEVER_COUNTED = sa.text(f"SELECT child.relname {_OF_MONTHS} AND child.reltuples < 0")
+# The statistics of changes lag a second or so behind them.
+_OUTDATED = sa.text(f"""
+SELECT child.relname {_OF_MONTHS}
+  AND (child.reltuples < 0 OR pg_stat_get_mod_since_analyze(child.oid) > 0)
+ORDER BY child.relname
+""")
 _MONTHS = sa.text(f"""
 SELECT child.relname, child.reltuples::bigint,
        pg_table_size(child.oid), pg_indexes_size(child.oid)
@@ -76,15 +83,16 @@ class MonthSize:
     @property
     def is_loose(self) -> bool:
         """Whether rebuilding its indexes would make them clearly smaller."""
-        return self.index_bytes > self.bars * _LOOSE_BYTES_A_BAR > 0
+        is_large = self.index_bytes >= _SMALLEST_BYTES
+        return is_large and self.index_bytes > self.bars * _LOOSE_BYTES_A_BAR > 0
 
 
 def read_months(session: Session) -> list[MonthSize]:
     """Every month's partition of `market_data`, oldest first.
 
-    Bars are the server's own estimate, had anew where it has none yet.
+    Bars are the server's own estimate, had anew where bars came since the last one.
     """
-    for name in session.scalars(_NEVER_COUNTED).all():
+    for name in session.scalars(_OUTDATED).all():
         session.execute(sa.text(f'ANALYZE "{name}"'))
     return [MonthSize(*row) for row in session.execute(_MONTHS)]
 
