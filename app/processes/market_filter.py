@@ -11,6 +11,7 @@ import structlog
 from app.config.settings import FilterSettings
 from app.core.clock import Clock
 from app.core.database import Database
+from app.core.exceptions import UnknownSymbol
 from app.domain.process import ProcessName
 from app.exchange.service import ExchangeService
 from app.processes.base import next_boundary
@@ -42,6 +43,7 @@ class MarketFilterProcess(ExchangeProcess):
         self._settings = settings
         self._filter = MarketFilter(settings)
         self._run_id = run_id
+        self._told: set[str] = set()
 
     def tick(self, now: datetime) -> None:
         """Read markets and tickers, judge each, store what changed."""
@@ -67,6 +69,9 @@ class MarketFilterProcess(ExchangeProcess):
             return
         self.exchange.believe_market_list()
         self.vitals.detail.update(admitted=change.admitted, rejected=change.rejected)
+        self._tell_unlisted()
+        if not change.admitted:
+            log.warning("no_market_admitted", rejected=change.rejected)
         if change.listed or change.delisted or change.changed:
             log.info(
                 "universe_changed",
@@ -76,6 +81,23 @@ class MarketFilterProcess(ExchangeProcess):
                 rejected=change.rejected,
                 verdicts_changed=change.changed,
             )
+
+    def _tell_unlisted(self) -> None:
+        """Say once of each configured symbol that the exchange does not list it."""
+        for key in ("symbols", "exclude_symbols"):
+            for symbol in getattr(self._settings, key):
+                if symbol in self._told:
+                    continue
+                try:
+                    self.bridge.run(self.exchange.fetch_market(symbol))
+                except UnknownSymbol as error:
+                    self._told.add(symbol)
+                    self.vitals.errors += 1
+                    self.vitals.last_error = f"filter.{key}: {error}"
+                    self.vitals.detail.update(unlisted=len(self._told))
+                    log.warning(
+                        "symbol_not_listed", key=f"filter.{key}", error=str(error)
+                    )
 
     def _refuse(self, shrink: Shrink) -> None:
         self.vitals.errors += 1

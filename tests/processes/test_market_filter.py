@@ -22,7 +22,7 @@ from tests.models.factories import add_run
 
 @contextmanager
 def filtering(
-    database: Database,
+    database: Database, rules: FilterSettings | None = None
 ) -> Iterator[tuple[FakeExchange, MarketFilterProcess, ManualClock]]:
     """The process, and its exchange, which answers in the process's own loop."""
     with database.session_scope() as session:
@@ -32,7 +32,7 @@ def filtering(
     opening = opened(clock, max_attempts=1)
     bridge = AsyncBridge()
     fake, exchange = bridge.run(opening.__aenter__())
-    rules = FilterSettings()
+    rules = rules or FilterSettings()
     process = MarketFilterProcess(clock, database, heartbeat, exchange, rules, run)
     process.bridge.close()
     process.bridge = bridge
@@ -67,3 +67,16 @@ def test_a_list_that_cannot_be_had_is_an_error_of_the_pass(database: Database) -
         clock.advance(900)
         with pytest.raises(CorruptReply):
             process.tick(clock.now())
+
+
+def test_a_configured_symbol_that_is_not_listed_is_told_with_the_nearest(
+    database: Database,
+) -> None:
+    rules = FilterSettings(symbols=("BTCUSDT", "ETH/USDT"))
+    with filtering(database, rules) as (_, process, clock):
+        for _ in range(2):
+            process.tick(clock.now())
+            clock.advance(900)
+        said = process.vitals.last_error
+        assert said.startswith("filter.symbols: ") and "nearest: BTC/USDT" in said
+        assert (process.vitals.errors, process.vitals.detail["unlisted"]) == (1, 1)
