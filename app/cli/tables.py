@@ -120,7 +120,8 @@ def _process_table(
     table = Table(title="Processes", title_justify="left")
     # Times are the market's: under the replay market they run faster than yours.
     for name in ("process", "state", "last success", "lag", "doing", "errors"):
-        table.add_column(name, no_wrap=True)
+        # A narrow terminal folds words, and never cuts a figure.
+        table.add_column(name, no_wrap=name not in ("doing", "errors"))
     for row in status.processes:
         table.add_row(
             row.process,
