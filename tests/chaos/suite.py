@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain
 from multiprocessing.util import Finalize
 
 import structlog
@@ -53,7 +54,8 @@ def run_seeds(seeds: Sequence[int], jobs: int) -> int:
     counts: Counter[str] = Counter()
     failed, spent = 0, 0.0
     with ProcessPoolExecutor(jobs, context, _open) as workers:
-        for verdict in workers.map(_judge, seeds):
+        verdicts = chain.from_iterable(workers.map(_judge, shares(seeds, jobs)))
+        for verdict in verdicts:
             counts += verdict.counts
             spent += verdict.seconds
             if not verdict.problems:
@@ -72,6 +74,20 @@ def run_seeds(seeds: Sequence[int], jobs: int) -> int:
     return 1 if failed else 0
 
 
+def shares(seeds: Sequence[int], jobs: int) -> list[list[int]]:
+    """The seeds in shares for one bench each, as evenly as `jobs` can be busy.
+
+    Seeds of one market stay together, so that its undisturbed run is made once; what
+    does not divide evenly is cut into single seeds, which go to whoever is free.
+    """
+    by_market: dict[int, list[int]] = {}
+    for seed in seeds:
+        by_market.setdefault(plan_of(seed).case.number, []).append(seed)
+    groups = list(by_market.values())
+    even = len(groups) - len(groups) % jobs
+    return [*groups[:even], *([seed] for group in groups[even:] for seed in group)]
+
+
 _worker: Worker | None = None
 
 
@@ -86,7 +102,7 @@ def _open() -> None:
     _worker = Worker(parts.enter_context(open_bench()))
 
 
-def _judge(seed: int) -> Verdict:
+def _judge(seeds: Sequence[int]) -> list[Verdict]:
     assert _worker is not None
-    verdict = _worker.judge(plan_of(seed))
-    return replace(verdict, bars={}, starts={})
+    verdicts = [_worker.judge(plan_of(seed)) for seed in seeds]
+    return [replace(verdict, bars={}, starts={}) for verdict in verdicts]
