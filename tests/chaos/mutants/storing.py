@@ -24,7 +24,7 @@ from app.services.collection import collector, ledger
 from app.services.collection.slices import SeriesSlice
 
 # How long a writer that has its first lock waits for the other one to have its own.
-_LONGEST_MEETING_SECONDS = 0.6
+_LONGEST_MEETING_SECONDS = 5.0
 
 
 def watermark_before_rows() -> None:
