@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cli import warm
+from tests.cli.warm import ROOT
 from tests.processes.stack import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
 CANARY = "canary-7f3a"
 
 
@@ -46,12 +47,12 @@ class Commands:
 
     def crypto_bot(self, *words: str, **variables: str) -> Outcome:
         """`crypto-bot WORDS`."""
-        return self._run([sys.executable, "-m", "app.cli.main", *words], variables)
+        return self._run(["crypto-bot", *words], variables)
 
     def script(self, name: str, *words: str, **variables: str) -> Outcome:
         """`scripts/NAME.py WORDS`."""
         path = ROOT / "scripts" / f"{name}.py"
-        return self._run([sys.executable, str(path), *words], variables)
+        return self._run([str(path), *words], variables)
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """`crypto-bot WORDS`, left running; the caller ends it."""
@@ -64,15 +65,17 @@ class Commands:
         )
 
     def _run(self, command: list[str], variables: Mapping[str, str]) -> Outcome:
-        done = subprocess.run(
+        # Beside the folder, which is the test's to look into.
+        out, err = (self.folder.with_suffix(name) for name in (".out", ".err"))
+        code = warm.run(
             command,
-            env={**self.environment, **variables},
-            cwd=self.folder,  # no config.yaml or .env of this checkout
-            capture_output=True,
-            text=True,
-            timeout=120,
+            {**self.environment, **variables},
+            self.folder,  # no config.yaml or .env of this checkout
+            out,
+            err,
+            seconds=120,
         )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return Outcome(code, out.read_text("utf-8"), err.read_text("utf-8"))
 
 
 def assert_refused(outcome: Outcome, code: int, *phrases: str) -> None:
