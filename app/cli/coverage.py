@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from app.bootstrap import load_settings, open_database
 from app.cli.console import table_console
@@ -19,6 +21,8 @@ from app.cli.known_names import require_stored
 from app.cli.market_time import stored_clock
 from app.core.exceptions import ExitCode
 from app.domain.gap import GapStatus
+from app.domain.timeframe import Timeframe
+from app.models.series_coverage import read_cursors
 from app.services.coverage import Coverage, CoverageReport, read_coverage
 from app.services.coverage_check import Fault, verify_coverage
 
@@ -40,6 +44,7 @@ class CoverageOptions:
 
     exchange: str | None
     symbol: str | None
+    timeframe: Timeframe | None
     is_totals: bool
     is_verified: bool
     is_json: bool
@@ -55,7 +60,9 @@ def show_coverage(config: Path | None, options: CoverageOptions) -> ExitCode:
             configured = settings.exchange.id
             require_stored(session, configured, options.exchange, options.symbol)
             now = stored_clock(session, settings).now()
-            report = read_coverage(session, now, options.exchange, options.symbol)
+            wanted = (options.exchange, options.symbol, options.timeframe)
+            report = read_coverage(session, now, *wanted)
+            _require_series(session, report, options.timeframe)
             if options.is_verified:
                 faults = verify_coverage(session)
     if options.is_json:
@@ -65,6 +72,20 @@ def show_coverage(config: Path | None, options: CoverageOptions) -> ExitCode:
         shown = _NUMBERS if console.width >= _FULL_WIDTH else _PRIMARY
         console.print(_view(report, faults, options.is_totals, shown))
     return ExitCode.FAILED if faults else ExitCode.OK
+
+
+def _require_series(
+    session: Session, report: CoverageReport, timeframe: Timeframe | None
+) -> None:
+    """Refuse a time frame that is not collected: nothing of it is no 100 %."""
+    if timeframe is None or report.series:
+        return
+    stored = {cursor.timeframe for cursor in read_cursors(session)}
+    there = ", ".join(frame.value for frame in Timeframe if frame in stored)
+    raise typer.BadParameter(
+        f"--timeframe: no such series of {timeframe.value} is stored; there is "
+        f"{there or 'none yet'}"
+    )
 
 
 def as_document(

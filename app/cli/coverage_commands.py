@@ -13,6 +13,7 @@ from app.cli.options import (
     SymbolOption,
     choose_recording,
 )
+from app.domain.timeframe import Timeframe
 
 universe_cli = typer.Typer(
     help="The list of markets that are collected.", no_args_is_help=True
@@ -28,6 +29,9 @@ def coverage(
     recording: RecordingOption = None,
     exchange: ExchangeOption = None,
     symbol: SymbolOption = None,
+    timeframe: Annotated[
+        Optional[Timeframe], typer.Option(help="Only series of this time frame.")
+    ] = None,
     totals: Annotated[
         bool, typer.Option("--totals", help="Leave out the single series.")
     ] = False,
@@ -44,7 +48,7 @@ def coverage(
     from app.cli.coverage import CoverageOptions, show_coverage
 
     choose_recording(recording)
-    options = CoverageOptions(exchange, symbol, totals, verify, json)
+    options = CoverageOptions(exchange, symbol, timeframe, totals, verify, json)
     raise typer.Exit(show_coverage(config, options))
 
 

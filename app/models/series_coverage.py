@@ -58,6 +58,7 @@ FROM series_cursors AS cursor
 JOIN cryptocurrencies AS market ON market.id = cursor.cryptocurrency_id
 WHERE (CAST(:exchange AS text) IS NULL OR market.exchange = :exchange)
   AND (CAST(:symbol AS text) IS NULL OR market.symbol = :symbol)
+  AND (CAST(:frame AS timeframe) IS NULL OR cursor.timeframe = :frame)
 ORDER BY market.exchange, market.symbol, cursor.timeframe
 """)
 _GAPS = sa.text("""
@@ -70,10 +71,15 @@ ORDER BY cryptocurrency_id, timeframe, status, reason
 
 
 def read_cursors(
-    session: Session, exchange: str | None = None, symbol: str | None = None
+    session: Session,
+    exchange: str | None = None,
+    symbol: str | None = None,
+    timeframe: Timeframe | None = None,
 ) -> list[CursorRow]:
     """Cursors by exchange, symbol and time frame; only those of what is given."""
-    rows = session.execute(_CURSORS, {"exchange": exchange, "symbol": symbol})
+    frame = timeframe and timeframe.value
+    wanted = {"exchange": exchange, "symbol": symbol, "frame": frame}
+    rows = session.execute(_CURSORS, wanted)
     return [_cursor(row) for row in rows]
 
 

@@ -33,9 +33,11 @@ class NextBars(NamedTuple):
 
 _FRAMES = {frame.value: frame for frame in Timeframe}
 _PLACES = {frame: place for place, frame in enumerate(Timeframe)}
-# Rows are given in key order, so that cursors are locked in it as everywhere. Only
-# those that stand where they are expected, with nothing special about them, are. As a
-# rule all series of a time frame make the same step: steps are given apart from them.
+# Rows are given in key order, so that cursors are as a rule locked in it as elsewhere;
+# where the planner chooses otherwise and two such writers meet, PostgreSQL ends one,
+# which begins again. Only cursors that stand where they are expected, with nothing
+# special about them, are locked. Nearly always all series of a time frame make the same
+# step: steps are given apart from them.
 _ADVANCE = sa.text("""
 WITH moved AS (
 UPDATE series_cursors AS cursor

@@ -99,13 +99,14 @@ def read_coverage(
     now: datetime,
     exchange: str | None = None,
     symbol: str | None = None,
+    timeframe: Timeframe | None = None,
 ) -> CoverageReport:
-    """Account for every series (of one exchange or symbol if given) at `now`.
+    """Account for every series (of what is given) at `now`.
 
     Reads what the ledger keeps count of, so it takes the same time for any number of
     bars; `app.services.coverage_check` counts them.
     """
-    cursors = read_cursors(session, exchange, symbol)
+    cursors = read_cursors(session, exchange, symbol, timeframe)
     gaps = read_gap_counts(session)
     slots, pending = expected_slots(cursors, now)
     series = tuple(

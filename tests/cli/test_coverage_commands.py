@@ -33,6 +33,17 @@ def test_every_slot_is_shown(
     assert "BTC/USDT" not in totals.out and "100.000 %" in totals.out
 
 
+def test_series_are_chosen_by_market_and_time_frame(
+    commands: Commands, database: Database, database_url: str
+) -> None:
+    fill(database)
+    words = ("coverage", "--symbol", "ETH/USDT", "--timeframe", "1m", "--json")
+    document = json.loads(commands.crypto_bot(*words, DATABASE_URL=database_url).out)
+    (series,) = document["series"]
+    assert (series["symbol"], series["timeframe"]) == ("ETH/USDT", "1m")
+    assert document["total"]["bars"] == 30
+
+
 @pytest.mark.parametrize(
     ("words", "phrase"),
     [
@@ -40,6 +51,7 @@ def test_every_slot_is_shown(
         (("events", "--symbol", "BTC/USD"), "nearest: BTC/USDT"),
         (("check", "--symbol", "btc/usdt"), "nearest: BTC/USDT"),
         (("coverage", "--exchange", "nope"), "'nope' is stored; there is replay"),
+        (("coverage", "--timeframe", "4h"), "of 4h is stored; there is 1m"),
         (("events", "--exchange", "nope"), "'nope' is stored; there is replay"),
     ],
 )
