@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="run this one and tell its story")
     parser.add_argument("--seeds", type=int, default=200, help="how many to run")
     parser.add_argument("--first", type=int, default=1, help="the first of them")
-    parser.add_argument("--jobs", type=int, default=3, help="at once")
+    parser.add_argument("--jobs", type=int, default=4, help="at once")
     given = parser.parse_args()
     if given.seed is not None:
         return _tell(given.seed)

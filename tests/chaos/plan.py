@@ -95,10 +95,10 @@ def plan_of(seed: int) -> Plan:
     case = scenario(seed % MARKETS)
     moments = _moments(rng, case)
     steps = tuple(_step(rng, at) for at in moments)
-    page_limit = rng.choice((25, 60, 200))
+    page_limit = rng.choice((40, 60, 200))
     # Bars are read again a page a pass: small pages take more passes.
-    more = [case.catch_up[-1] + k * timedelta(minutes=1) for k in range(1, 9)]
-    catch_up = case.catch_up if page_limit > 25 else (*case.catch_up, *more)
+    more = [case.catch_up[-1] + k * timedelta(minutes=1) for k in (1, 2)]
+    catch_up = case.catch_up if page_limit > 40 else (*case.catch_up, *more)
     return Plan(seed, case, steps, page_limit, catch_up)
 
 
