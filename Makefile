@@ -63,11 +63,19 @@ fuzz: dev ## Damaged replies and files: CASES=1000000, or CASE=123 shown in full
 soak: dev ## Every process through a simulated day: memory and open files
 	@$(BIN)/python -m tests.soak $(ARGS)
 
-.PHONY: lint
-lint: dev ## black, flake8, mypy, import contracts, generated documents
+.PHONY: lint lint-style lint-types lint-contracts
+lint: ## black, flake8, mypy, import contracts, generated documents
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync \
+		lint-types lint-style lint-contracts
+
+lint-style: dev
 	@$(BIN)/black --check --quiet . || { $(BIN)/black --check .; exit 1; }
 	@$(BIN)/flake8
+
+lint-types: dev
 	@$(BIN)/mypy
+
+lint-contracts: dev
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/generate_docs.py --check
 

@@ -20,8 +20,8 @@ _WEIGHTS = {
     Kind.TICKERS: 10,
     Kind.FUNDING: 6,
     Kind.TIME: 4,
-    Kind.MARKETS: 2,
-    Kind.BAR_FILE: 2,
+    Kind.MARKETS: 1,
+    Kind.BAR_FILE: 1,
     Kind.TRADE_FILE: 1,
 }
 _FILES = (Kind.BAR_FILE, Kind.TRADE_FILE)
