@@ -74,6 +74,19 @@ async def test_an_absurd_numeral_that_json_forbids_makes_no_document(
             await exchange.fetch_candles("BTC/USDT", Timeframe.M1, FIRST, 10)
 
 
+@pytest.mark.parametrize("blank", ["\v", "\f", "\x1c", "\u00a0", "\u2003"])
+async def test_a_blank_that_json_does_not_know_makes_no_document(blank: str) -> None:
+    page = json.dumps([bar(FIRST)])
+    async with opened(max_attempts=1) as (fake, exchange):
+        for damaged in (blank + page, page + blank):
+            fake.always["klines"] = body(damaged)
+            with pytest.raises(CorruptReply, match="no JSON document"):
+                await exchange.fetch_candles("BTC/USDT", Timeframe.M1, FIRST, 10)
+        fake.always["klines"] = body(f"\r\n\t {page} \n")
+        answer = await exchange.fetch_candles("BTC/USDT", Timeframe.M1, FIRST, 10)
+    assert len(answer) == 1
+
+
 @pytest.mark.parametrize("status", [402, 406, 413, 425, 499])
 async def test_no_refusal_is_read_as_an_answer(status: int) -> None:
     async with opened(max_attempts=1) as (fake, exchange):
