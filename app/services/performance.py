@@ -15,7 +15,7 @@ from app.domain.trade import TradeStatus
 from app.models import PerformanceMetrics, SimulatedTrade
 from app.trading.metrics import Outcome, PerformanceFigures
 
-_TRADES_PER_READ = 1_000
+_TRADES_PER_READ = 100
 
 
 class _Closing(NamedTuple):
