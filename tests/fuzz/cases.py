@@ -14,11 +14,11 @@ from tests.fuzz.mutate_json import change
 from tests.fuzz.venue import Reply
 
 _WEIGHTS = {
-    Kind.CANDLES: 42,
+    Kind.CANDLES: 40,
     Kind.TRADES: 18,
-    Kind.BOOK: 16,
+    Kind.BOOK: 17,
     Kind.TICKERS: 10,
-    Kind.FUNDING: 6,
+    Kind.FUNDING: 7,
     Kind.TIME: 4,
     Kind.MARKETS: 1,
     Kind.BAR_FILE: 1,

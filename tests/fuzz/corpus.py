@@ -20,7 +20,7 @@ from app.replay.faults import FaultBook
 from app.replay.simulated import SimulatedMarket
 
 CAPTURE = Path("captures/rest/binance_public_http.json.gz")
-_ITEMS = 5
+_ITEMS = 4
 _SYMBOLS = {
     "/api/v3/": {"BTCUSDT": "BTC/USDT", "ETHBTC": "ETH/BTC", "ETHUSDT": "ETH/USDT"},
     "/fapi/v1/": {"BTCUSDT": "BTC/USDT:USDT", "LTCUSDT": "LTC/USDT:USDT"},

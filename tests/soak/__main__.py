@@ -75,10 +75,10 @@ def main() -> int:
     """Run, report, judge."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--hours", type=float, default=24.0, help="simulated, watched")
-    parser.add_argument("--warm-up", type=float, default=1.5, help="simulated hours")
+    parser.add_argument("--warm-up", type=float, default=1.0, help="simulated hours")
     parser.add_argument("--curves", default="", help="write what was seen, as JSON")
     parser.add_argument(
-        "--speed", type=float, default=300.0, help="simulated seconds a real one"
+        "--speed", type=float, default=400.0, help="simulated seconds a real one"
     )
     arguments = parser.parse_args()
     hours = arguments.warm_up + arguments.hours
