@@ -21,6 +21,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from app.cli.counted import counted
 from app.domain.timeframe import Timeframe
 from app.services.backfill.report import SeriesReport
 
@@ -62,7 +63,7 @@ class Screen:
         name = f"{symbol} {timeframe}"
         task = self._progress.add_task(escape(name), total=slots or None)
         if not self._notes.is_terminal:
-            what = f"{slots:,} slots" if slots else "a file"
+            what = counted(slots, "slot") if slots else "a file"
             self._notes.print(f"{name}: {what}", markup=False)
         yield lambda done: self._progress.advance(task, done)
 
@@ -78,8 +79,9 @@ class Screen:
             console.print(_line(report), markup=False)
             if report.trade_files_read:
                 console.print(
-                    f"  {report.bars_compared:,} bars compared with the trades of "
-                    f"{report.trade_files_read:,} files, {report.findings:,} differ"
+                    f"  {counted(report.bars_compared, 'bar')} compared with the "
+                    f"trades of {counted(report.trade_files_read, 'file')}: "
+                    f"{counted(report.findings, 'finding')}"
                 )
             name = f"{report.symbol} {report.timeframe}"
             for refused in report.refused_files:
@@ -94,9 +96,10 @@ def _line(report: SeriesReport) -> str:
     return (
         f"{report.symbol} {report.timeframe}: {report.inserted:,} new, "
         f"{report.revised:,} corrected, {report.unchanged:,} unchanged, "
-        f"{report.quarantined:,} refused ({report.files_read:,} files, "
-        f"{report.pages_fetched:,} pages); {report.bars:,} bars stored, "
-        f"{report.slots_missing:,} slots missing; accounted for: "
+        f"{report.quarantined:,} refused ({counted(report.files_read, 'file')}, "
+        f"{counted(report.pages_fetched, 'page')}); "
+        f"{counted(report.bars, 'bar')} stored, "
+        f"{counted(report.slots_missing, 'slot')} missing; accounted for: "
         f"{_span(report.history_from, report.watermark_at)}"
     )
 

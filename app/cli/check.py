@@ -22,6 +22,7 @@ from app.bootstrap import (
     load_settings,
     open_database,
 )
+from app.cli.counted import counted
 from app.cli.known_names import require_stored
 from app.cli.market_time import stored_clock
 from app.cli.moments import parse_moment
@@ -107,10 +108,12 @@ def _run(
                 since=since,
             )
             clock = stored_clock(session, settings)
-        if options.symbol is not None and not series:
+        asked = (options.symbol, options.timeframe, options.since)
+        if any(asked) and not series:
+            what = ", ".join(str(each) for each in asked if each is not None)
             raise typer.BadParameter(
-                f"no stored bars of {options.symbol!r:.60} match: see `crypto-bot "
-                "status` for what there is"
+                f"no stored bars match {what:.90}: see `crypto-bot coverage` for what "
+                "there is"
             )
         if options.trade_bars:
             clock = build_clock(settings)
@@ -211,8 +214,9 @@ def _show(report: _Report, is_json: bool) -> None:
         )
     Console().print(table)
     print(
-        f"{total.judged:,} bars judged, {total.compared:,} compared with what they are "
-        f"made of: {total.found.total()} findings, {total.new} of them new."
+        f"{counted(total.judged, 'bar')} judged, {total.compared:,} compared with what "
+        f"they are made of: {counted(total.found.total(), 'finding')}, "
+        f"{total.new:,} of them new."
     )
 
 

@@ -55,8 +55,15 @@ def show_list(config: Path | None, selection: Selection, is_json: bool) -> None:
             else:
                 console = table_console()
                 is_narrow = console.width < _FULL_WIDTH
-                view = _table(rows, is_narrow) if rows else "Nothing was refused."
+                view = _table(rows, is_narrow) if rows else _nothing(selection)
                 console.print(view)
+
+
+def _nothing(selection: Selection) -> str:
+    asked = (selection.rule, selection.symbol, selection.since)
+    if any(asked) or selection.is_unresolved:
+        return "Nothing that was refused matches."
+    return "Nothing was refused."
 
 
 def show_item(config: Path | None, id: str, is_json: bool) -> None:

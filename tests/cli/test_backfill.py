@@ -60,7 +60,7 @@ def test_recordings_of_a_folder_need_no_names(
     outcome = commands.crypto_bot("backfill", "--from-folder", str(folder))
     assert outcome.code == 0, outcome.err
     assert "ETH/BTC 1d: 3 new, 0 corrected" in outcome.out
-    assert "3 bars stored, 1 slots missing" in outcome.out
+    assert "3 bars stored, 1 slot missing" in outcome.out
 
 
 def test_bars_are_compared_with_archived_trades(

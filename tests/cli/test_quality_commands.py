@@ -75,6 +75,18 @@ def test_the_list_is_a_table_for_people(
     assert "price_not_finite" in listed.out and "reply_unreadable" in listed.out
 
 
+def test_what_nothing_matches_is_not_called_sound(
+    commands: Commands, database: Database, database_url: str
+) -> None:
+    seed(database)
+    here = {"DATABASE_URL": database_url}
+    listed = commands.crypto_bot("quarantine", "list", "--since", "2099-01-01", **here)
+    assert "Nothing that was refused matches." in listed.out
+    for words in (["--since", "2099-01-01"], ["--timeframe", "1d"]):
+        checked = commands.crypto_bot("check", *words, **here)
+        assert_refused(checked, 2, f"no stored bars match {words[1]}")
+
+
 @pytest.mark.parametrize(
     ("words", "phrase"),
     [
