@@ -112,7 +112,7 @@ def _run(kills: int) -> tuple[dict[str, tuple[int, str]], str]:
                 stack.start(name.value)
             _kill_at_random(stack, server, kills)
             # 3. Whatever was missed is made up.
-            _wait(lambda: _is_past_end(database), stack)
+            _wait(lambda: _is_past_end(database), stack, _revive)
             stack.stop()
             logs = stack.logs()
         with database.session_scope() as session:
@@ -151,7 +151,11 @@ def _kill_at_random(stack: Stack, server: EmbeddedServer, kills: int) -> None:
         else:
             stack.kill(victim)
             stack.start(victim)
-    for name in ProcessName:  # one that gave up while PostgreSQL was away
+
+
+def _revive(stack: Stack) -> None:
+    """Start whoever gave up while PostgreSQL was away, as `up` does."""
+    for name in ProcessName:
         if stack.children[name.value].poll() is not None:
             stack.start(name.value)
 
@@ -184,8 +188,13 @@ def _is_past_end(database: Database) -> bool:
     )
 
 
-def _wait(condition: Callable[[], bool], stack: Stack) -> None:
+def _wait(
+    condition: Callable[[], bool],
+    stack: Stack,
+    meanwhile: Callable[[Stack], None] = lambda stack: None,
+) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
+        meanwhile(stack)
         assert time.monotonic() < deadline, stack.logs()
         time.sleep(0.2)
