@@ -41,7 +41,8 @@ def must_answer(subject: Subject, document: Any) -> bool:
     """Whether the document has the form in which each item is judged alone."""
     match subject.kind:
         case Kind.CANDLES | Kind.TRADES:
-            return isinstance(document, list)
+            # As long a page nobody has to read.
+            return isinstance(document, list) and len(document) <= 10_000
         case Kind.BOOK:
             return (
                 isinstance(document, dict)

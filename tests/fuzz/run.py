@@ -25,6 +25,8 @@ from tests.fuzz.venue import Bench, Reply, opened
 from tests.fuzz.wire import opened_on_wire
 
 MOST_CPU_SECONDS = 2.0
+# More of one market nobody has to read.
+MOST_BYTES_READ = 2 << 20
 # A call that does not come back is ended, so that its case is told.
 STOPPED_AFTER_SECONDS = 10.0
 # One case in so many goes over a real socket.
@@ -203,6 +205,7 @@ def _judge_error(case: Case, error: BaseException, bench: Bench) -> list[str]:
         except (Unreadable, Unsure, ValueError):
             return found
         # ccxt looks for the venue's error codes in the text, wherever they stand.
-        if '"code"' not in text and must_answer(case.subject, document):
+        may_refuse = '"code"' in text or len(reply.body) > MOST_BYTES_READ
+        if not may_refuse and must_answer(case.subject, document):
             found.append(f"{type(error).__name__} instead of an answer: {error}")
     return found

@@ -72,6 +72,9 @@ class MemoryResponse(BoundedResponse):
         self._cache: dict[str, Any] = {}
         self.content = _Content(reply)  # type: ignore[assignment]
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     async def __aenter__(self) -> MemoryResponse:
         permit = current_request().permit
         if permit is not None:
