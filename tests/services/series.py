@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 import numpy as np
 from sqlalchemy.orm import Session
 
-from app.domain.gap import GapReason
 from app.domain.timeframe import Timeframe
 from app.models import MarketData, MarketDataGap, SeriesCursor
 from app.models.bars import BAR_DTYPE, to_microseconds
@@ -39,11 +38,10 @@ class LedgerSeries:
         without: Collection[int] = (),
         price: float = 100.0,
         refused: Collection[int] = (),
-        reason: GapReason | None = None,
     ) -> StoredSlices:
         """Store the answer about slots [first, end), had at minute `now`."""
         minutes = [m for m in range(first, end) if m not in {*without, *refused}]
-        return self.store(minutes, first, end, now, price, refused, reason)
+        return self.store(minutes, first, end, now, price, refused)
 
     def store(
         self,
@@ -53,7 +51,6 @@ class LedgerSeries:
         now: float,
         price: float = 100.0,
         refused: Collection[int] = (),
-        reason: GapReason | None = None,
     ) -> StoredSlices:
         """The same with the minutes of the bars."""
         item = SeriesSlice(
@@ -64,7 +61,6 @@ class LedgerSeries:
             answered_until=at(end),
             counts_as_answer=bool(minutes),
             read_at=at(now),
-            reason=reason,
             refused=[at(minute) for minute in refused],
             expected_from=at(self.expected or first),
         )

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from app.domain.gap import GapReason
 from app.models.bars import from_microseconds
 from app.models.series_lock import SeriesKey
 from app.services.backfill.exchange_walk import Answer
@@ -46,8 +45,8 @@ def slices_of_files(
                 loaded.ends_at,
                 counts_as_answer=worth[0],
                 read_at=server_now if is_settled else None,
-                reason=worth[1],
                 refused=judge(loaded).refused,
+                unclear=judge(loaded).unclear,
             )
         )
     return slices
@@ -68,7 +67,7 @@ def slices_of_answers(
     for worth, group in groupby(answers, key=lambda answer: _worth(judge(answer))):
         part = list(group)
         pages = [answer.page for answer in part]
-        refused = frozenset().union(*(judge(answer).refused for answer in part))
+        said = [judge(answer) for answer in part]
         slices.append(
             SeriesSlice(
                 *key,
@@ -77,8 +76,8 @@ def slices_of_answers(
                 answered_until=max(page.covered_until for page in pages),
                 counts_as_answer=worth[0],
                 read_at=min(page.server_now for page in pages),
-                reason=worth[1],
-                refused=refused,
+                refused=frozenset().union(*(each.refused for each in said)),
+                unclear=sum(each.unclear for each in said),
             )
         )
     if slices:
@@ -88,8 +87,8 @@ def slices_of_answers(
     return slices
 
 
-def _worth(says: Testimony) -> tuple[bool, GapReason | None]:
-    return says.counts_as_answer, says.reason
+def _worth(says: Testimony) -> tuple[bool, bool]:
+    return says.counts_as_answer, says.unclear > 0
 
 
 def without_unlisted(slices: Iterable[SeriesSlice]) -> list[SeriesSlice]:

@@ -10,7 +10,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.gap import GapReason
 from app.domain.timeframe import Timeframe
 from app.exchange.rejected import RejectedItem
 from app.models.bars import BAR_DTYPE, VALUES
@@ -34,7 +33,7 @@ class Testimony:
 
     refused: frozenset[datetime]
     counts_as_answer: bool
-    reason: GapReason | None
+    unclear: int
 
 
 def testimony_of(
@@ -47,12 +46,8 @@ def testimony_of(
     """
     moments = [item.occurred_at for item in rejected if item.occurred_at is not None]
     refused = [moment for moment in moments if timeframe.is_aligned(moment)]
-    is_unclear = len(refused) < len(rejected)
-    return Testimony(
-        frozenset(refused),
-        holds_bars and not is_unclear,
-        GapReason.QUARANTINED if is_unclear else None,
-    )
+    unclear = len(rejected) - len(refused)
+    return Testimony(frozenset(refused), holds_bars and not unclear, unclear)
 
 
 def bars_of(parts: Sequence[BarTable]) -> NDArray[np.void]:

@@ -213,16 +213,22 @@ class Ledger:
     ) -> None:
         arrived = OpenTimes(item.bars["open_at"])
         refused = set(item.refused)
-        for run in missing_runs(item.timeframe, starts_at, ends_at, arrived, refused):
+        runs = list(missing_runs(item.timeframe, starts_at, ends_at, arrived, refused))
+        # A few rows without a time do not explain a hole of thousands of slots.
+        missing = sum(
+            item.timeframe.count_bars(run.starts_at, run.ends_at)
+            for run in runs
+            if run.starts_at not in refused
+        )
+        may_be_unclear = missing <= item.unclear
+        for run in runs:
             reason = self._reason(item, state, run)
-            if run.starts_at in refused:
+            if may_be_unclear or run.starts_at in refused:
                 reason = GapReason.QUARANTINED
             book.open(item.key, run, reason, evidence)
 
     @staticmethod
     def _reason(item: SeriesSlice, state: SeriesState, run: SlotRun) -> GapReason:
-        if item.reason is not None:
-            return item.reason
         first = item.bars["open_at"][0] if len(item.bars) else None
         ends = to_microseconds(run.ends_at)
         is_before_all = first is None or ends <= first

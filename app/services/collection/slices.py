@@ -9,7 +9,6 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.gap import GapReason
 from app.domain.timeframe import Timeframe
 from app.models.bars import BAR_DTYPE
 from app.models.series_lock import SeriesKey
@@ -26,8 +25,10 @@ class SeriesSlice:
     The slots in [answered_from, answered_until) were asked for and answered: one
     without a bar is missing. Whether that says anything about the exchange is
     `counts_as_answer`: a well-formed answer that holds bars speaks for the slots
-    before its last bar, an empty one for none. `read_at` is the exchange's time at
-    which the answer was had, for corrections; None: it tells nothing of them.
+    before its last bar, an empty one for none. `refused` are the slots whose bars were
+    refused, `unclear` is the number of refused bars of slots unknown. `read_at` is the
+    exchange's time at which the answer was had, for corrections; None: it tells nothing
+    of them.
     `expected_from` is where the series' watermark is believed to stand: a slice that
     just brings the next bars is then stored without reading the cursor first.
     """
@@ -39,8 +40,8 @@ class SeriesSlice:
     answered_until: datetime
     counts_as_answer: bool
     read_at: datetime | None = None
-    reason: GapReason | None = None
     refused: Collection[datetime] = ()
+    unclear: int = 0
     expected_from: datetime | None = None
 
     def __post_init__(self) -> None:
@@ -83,7 +84,7 @@ def _fit(first: SeriesSlice, second: SeriesSlice) -> bool:
         first.key == second.key
         and second.answered_from <= first.answered_until
         and first.counts_as_answer == second.counts_as_answer
-        and first.reason == second.reason
+        and bool(first.unclear) == bool(second.unclear)
     )
 
 
@@ -98,6 +99,7 @@ def _join(first: SeriesSlice, second: SeriesSlice) -> SeriesSlice:
         answered_until=max(first.answered_until, second.answered_until),
         read_at=min(moments) if len(moments) == 2 else None,
         refused={*first.refused, *second.refused},
+        unclear=first.unclear + second.unclear,
         expected_from=None,
     )
 
@@ -118,7 +120,7 @@ def slice_of_page(item: FetchedPage, tail_grace_seconds: float) -> SeriesSlice:
         answered_until=max(start, settled),
         counts_as_answer=says.counts_as_answer,
         read_at=page.server_now,
-        reason=says.reason,
         refused=says.refused,
+        unclear=says.unclear,
         expected_from=task.expected_from,
     )

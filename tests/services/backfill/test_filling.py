@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from app.core.database import Database
 from app.core.exceptions import ExchangeUnavailable
-from app.domain.gap import GapStatus
+from app.domain.gap import GapReason, GapStatus
 from app.domain.timeframe import Timeframe
 from app.exchange.archives.download import UrlArchives
 from app.exchange.archives.layout import ArchivePeriod, month_file
@@ -230,6 +230,22 @@ def test_a_bar_whose_time_cannot_be_read_is_no_evidence_of_absence(
     assert {gap.status for gap in (first, last)} == {GapStatus.OPEN}
     assert {gap.reason.value for gap in (first, last)} == {"quarantined"}
     assert (first.confirmations, last.confirmations) == (0, 0)
+
+
+def test_one_row_without_a_time_does_not_explain_many_missing_bars(
+    database: Database, tmp_path: Path
+) -> None:
+    lines = [kline(row, H1) for row in rows(month(10), month(11))]
+    del lines[20:60]
+    lines[5] = f"?{lines[5]}"
+    write_zip(tmp_path / month_file("BTCUSDT", month(10), H1).path, lines)
+    filling = Filling(database)
+    filling.fill(filling.job(H1, month(10)), tmp_path)
+    gaps = filling.gaps(H1)
+    assert [gap.slots for gap in gaps] == [1, 40]
+    assert {(gap.status, gap.reason) for gap in gaps} == {
+        (GapStatus.OPEN, GapReason.UNKNOWN)
+    }
 
 
 def test_bars_that_closed_just_now_may_still_come(database: Database) -> None:
