@@ -7,9 +7,12 @@ its first good answer and `refused` after its first cooldown, one a line.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import sys
 from datetime import timedelta
+
+import structlog
 
 from app.bootstrap import open_exchange
 from app.config.settings import (
@@ -63,6 +66,10 @@ def say(word: str) -> None:
 
 async def main(database_url: str, market_url: str, seed: str) -> None:
     """Four requests at a time until killed."""
+    # Only what is said stands on standard output.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
+    )
     settings = Settings(
         exchange=ExchangeSettings(
             replay_url=market_url, tickers_ttl_seconds=0, call_deadline_seconds=5
