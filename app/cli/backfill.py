@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+import typer
+
 from app.bootstrap import (
     Runtime,
     begin_run,
@@ -52,7 +54,10 @@ _BEGINNING = datetime(2009, 1, 1, tzinfo=timezone.utc)
 
 
 def run_backfill(config: Path | None, options: BackfillOptions) -> ExitCode:
-    """Fill every series asked for; the exit code of the first that failed."""
+    """Fill every series asked for; the exit code of the first that failed.
+
+    A file that was refused is a failure, also where the exchange had its bars.
+    """
     settings = load_settings(config, is_quiet=True)
     require_exchange(settings)
     recordings = find_recordings(options)
@@ -66,11 +71,20 @@ def run_backfill(config: Path | None, options: BackfillOptions) -> ExitCode:
                 with Screen(options.is_json) as screen:
                     command = _Command(runtime, options, recordings, screen)
                     reports = asyncio.run(command.run())
+            except KeyboardInterrupt:
+                typer.echo(
+                    "stopped: what is stored stays, and the same command goes on "
+                    "from there",
+                    err=True,
+                )
+                raise
             finally:
                 with database.session_scope() as session:
                     end_run(session, run_id, clock.now())
     screen.show(reports)
     failed = [report.exit_code for report in reports if report.error]
+    if any(report.refused_files for report in reports):
+        failed.append(ExitCode.FAILED)
     return failed[0] if failed else ExitCode.OK
 
 

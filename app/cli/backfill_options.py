@@ -53,6 +53,11 @@ def options_of(
         raise typer.BadParameter("--since is needed: how far back should it go?")
     if from_folder is None and not timeframes:
         timeframes = [Timeframe.H1]
+    if from_folder is not None and archives is not None:
+        raise typer.BadParameter(
+            "--from-folder and --archives exclude each other: one names recorded "
+            "files, the other published archives"
+        )
     first, last = parse_moment(since, "--since"), parse_moment(until, "--until")
     if first is not None and last is not None and first >= last:
         raise typer.BadParameter(

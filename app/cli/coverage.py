@@ -223,7 +223,8 @@ def _faults_view(faults: Sequence[Fault]) -> RenderableType:
 def _table(title: str, shown: Sequence[str], *names: str) -> Table:
     table = Table(title=title, title_justify="left")
     for name in names:
-        table.add_column(name, overflow="fold", no_wrap=True)
+        # A name that was cut would be that of another market.
+        table.add_column(name, overflow="fold")
     for number in shown:
         table.add_column(number, justify="right", no_wrap=True)
     return table

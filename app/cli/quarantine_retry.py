@@ -28,6 +28,7 @@ from app.core.exceptions import ExitCode
 from app.services.collection.ledger import Ledger
 from app.services.quarantine.replies import opened_for_run
 from app.services.quarantine.retrying import (
+    MOST_ITEMS_A_RUN,
     RetryCase,
     RetryOutcome,
     RetryVerdict,
@@ -116,3 +117,5 @@ def _show(verdicts: Sequence[RetryVerdict], is_json: bool) -> None:
         )
     Console().print(table)
     print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
+    if len(verdicts) == MOST_ITEMS_A_RUN:
+        print(f"{MOST_ITEMS_A_RUN:,} at a time: run it again for the rest.")

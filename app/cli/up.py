@@ -95,9 +95,16 @@ def run_up(config: Path | None, seconds: float | None, is_plain: bool) -> ExitCo
 def _only_one(settings: Settings) -> Iterator[None]:
     """Two stacks on one market would write under two clocks: refuse the second."""
     directory = state_directory(settings)
-    directory.mkdir(parents=True, exist_ok=True)
     lock = OwnerLock(directory / "up.lock")
-    if not lock.acquire():
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        is_ours = lock.acquire()
+    except OSError as error:
+        raise ConfigurationError(
+            f"application.state_directory: {directory} cannot be written: "
+            f"{error.strerror}"
+        ) from error
+    if not is_ours:
         raise ConfigurationError(
             f"another `crypto-bot up` runs on {directory}: stop it first, or choose "
             "another application.state_directory"

@@ -97,6 +97,7 @@ def test_bars_are_compared_with_archived_trades(
             ["BTC/USDT", "--since", "2024-12-01", "--until", "2024-12-01"],
             "--since 2024-12-01 must be before --until 2024-12-01",
         ),
+        (["--from-folder", "here", "--archives", "there"], "exclude each other"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_starts(
@@ -123,6 +124,19 @@ def test_an_archive_without_anything_of_its_layout_is_told(
     pack_klines(folder, "ETHUSDT", H1, [(START, CELLS)])
     told = commands.crypto_bot("backfill", *words)
     assert_refused(told, 1, "empty holds no file of BTCUSDT 1h")
+
+
+def test_a_file_that_is_refused_makes_the_run_a_failed_one(
+    commands: Commands, tmp_path: Path
+) -> None:
+    pack_klines(tmp_path, "BTCUSDT", H1, [(START, CELLS)])
+    for checksum in tmp_path.rglob("*.CHECKSUM"):
+        checksum.write_text(f"{'0' * 64}  {checksum.stem}\n")
+    words = ["--since", "2024-11-01", "--until", "2024-12-01", "--no-rest"]
+    told = commands.crypto_bot(
+        "backfill", "BTC/USDT", *words, "--archives", str(tmp_path)
+    )
+    assert told.code == 1 and "refused: " in told.err, told.err
 
 
 def test_a_beginning_in_the_markets_future_is_refused(commands: Commands) -> None:

@@ -96,6 +96,14 @@ def test_an_unknown_exchange(commands: Commands, database_url: str) -> None:
     assert_refused(outcome, 78, "exchange.id", "'binanse'", "did you mean binance")
 
 
+def test_a_state_folder_that_cannot_be_made(commands: Commands) -> None:
+    outcome = commands.crypto_bot(
+        "up", "--seconds", "1",
+        CRYPTO_BOT__APPLICATION__STATE_DIRECTORY="/proc/nowhere",
+    )  # fmt: skip
+    assert_refused(outcome, 78, "application.state_directory", "/proc/nowhere")
+
+
 def test_an_unknown_process(commands: Commands) -> None:
     outcome = commands.crypto_bot("process", "colector")
     assert_refused(outcome, 2, "colector", "'collector'", "'trade_manager'")

@@ -31,6 +31,7 @@ from app.services.cross_checks.implausible import check_plausibility
 from app.services.quarantine.keeping import OVERFLOW
 
 CANDLE = "candle"
+MOST_ITEMS_A_RUN = 1_000
 
 # Alone and later such a bar is possible; that another row of its reply said else, or
 # that it was sent before its slot began, remains.
@@ -117,9 +118,12 @@ class RetrySource(Protocol):
 
 
 def plan_retries(
-    session: Session, exchange: str, ids: Sequence[UUID] | None, limit: int = 1_000
+    session: Session, exchange: str, ids: Sequence[UUID] | None
 ) -> list[RetryCase]:
-    """The unresolved items of `exchange` among `ids` (all, if None), oldest first."""
+    """The unresolved items of `exchange` among `ids` (all, if None).
+
+    At most `MOST_ITEMS_A_RUN`, those first that were not judged for longest.
+    """
     query = select(QuarantinedRow).where(
         QuarantinedRow.exchange == exchange,
         QuarantinedRow.resolved_at.is_(None),
@@ -131,7 +135,7 @@ def plan_retries(
         QuarantinedRow.retried_at.asc().nulls_first(),
         QuarantinedRow.known_at,
         QuarantinedRow.id,
-    ).limit(limit)
+    ).limit(MOST_ITEMS_A_RUN)
     return [
         RetryCase(
             row.id,
