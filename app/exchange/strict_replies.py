@@ -8,6 +8,7 @@ of the whole address. Signing, endpoints and parsing stay ccxt's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from app.core.clock import Clock
@@ -175,12 +176,17 @@ class StrictReplies(StrictNumbers):
         params: Any = None,
     ) -> list[Any]:
         parse = super().parse_trades  # type: ignore[misc]
+
+        def parse_own(trade: Any) -> Any:
+            own = parse([trade], market, None, None, params or {})
+            if not own:
+                # ccxt leaves out without a word what names another market.
+                raise ValueError("the trade of another market")
+            return own
+
         parsed: list[Any] = []
         for trade in _items(trades, "trades"):
-            one = [trade]
-            parsed += _guarded(
-                "trade", trade, lambda: parse(one, market, None, None, params or {}), ()
-            )
+            parsed += _guarded("trade", trade, partial(parse_own, trade), ())
         return parsed
 
     def parse_ohlcvs(

@@ -87,6 +87,7 @@ async def test_trades_since_a_moment() -> None:
         aggregate(2, T=ms(START) * 1000),
         aggregate(2, T=None),
         aggregate(2, T=ms(START + timedelta(days=1))),
+        {**aggregate(2), "symbol": "ETHUSDT"},
         None,
         5,
         [],
