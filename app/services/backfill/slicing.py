@@ -36,6 +36,7 @@ def slices_of_files(
     slices = []
     for worth, group in groupby(files, key=lambda file: _worth(judge(file))):
         loaded = LoadedBars.joined(list(group))
+        says = judge(loaded)
         is_settled = not is_whole or loaded.ends_at + _ARCHIVE_IS_SETTLED <= server_now
         slices.append(
             SeriesSlice(
@@ -45,8 +46,8 @@ def slices_of_files(
                 loaded.ends_at,
                 counts_as_answer=worth[0],
                 read_at=server_now if is_settled else None,
-                refused=judge(loaded).refused,
-                unclear=judge(loaded).unclear,
+                refused=says.refused,
+                unclear=says.unclear,
             )
         )
     return slices

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from app.domain.gap import GapReason, GapStatus
 from app.domain.slots import SlotRun, split_by_presence
-from app.domain.timeframe import Timeframe
 from app.models import MarketDataGap
 from app.models.series_lock import SeriesKey
 from app.services.collection.absence import reason_of_absence
@@ -304,23 +303,6 @@ class _Kept:
             gap.confirmations,
             gap.last_answer_at,
         )
-
-
-def missing_runs(
-    timeframe: Timeframe,
-    starts_at: datetime,
-    ends_at: datetime,
-    present: OpenTimes,
-    refused: Collection[datetime] = (),
-) -> list[SlotRun]:
-    """Runs of [starts_at, ends_at) without a bar; refused slots are runs apart."""
-    if starts_at >= ends_at:
-        return []
-    runs = []
-    for run in present.missing_between(timeframe, starts_at, ends_at):
-        parts = split_by_presence(timeframe, run.starts_at, run.ends_at, refused)
-        runs += [SlotRun(part.starts_at, part.ends_at, False) for part in parts]
-    return runs
 
 
 def _touching(

@@ -11,8 +11,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.core.failpoints import fp
-from app.domain.gap import GapReason
-from app.domain.slots import SlotRun, split_by_presence
+from app.domain.slots import split_by_presence
 from app.models import SeriesCursor
 from app.models.bars import from_microseconds, to_microseconds
 from app.models.ingest import IngestResult, SeriesCounts, WriterMemory, store_bars
@@ -21,7 +20,8 @@ from app.models.series_lock import SeriesKey
 from app.models.series_state import SeriesState, lock_states, save_states
 from app.models.steady_cursors import NextBars, add_counts, advance_cursors
 from app.services.collection.empty_answers import EmptyAnswers
-from app.services.collection.gaps import Evidence, GapBook, missing_runs
+from app.services.collection.gaps import Evidence, GapBook
+from app.services.collection.missing import missing_with_reasons
 from app.services.collection.presence import OpenTimes
 from app.services.collection.slices import SeriesSlice, join_adjacent
 from app.services.collection.steady import next_bars_of
@@ -211,33 +211,8 @@ class Ledger:
         ends_at: datetime,
         evidence: Evidence,
     ) -> None:
-        arrived = OpenTimes(item.bars["open_at"])
-        refused = set(item.refused)
-        runs = list(missing_runs(item.timeframe, starts_at, ends_at, arrived, refused))
-        # A few rows without a time do not explain a hole of thousands of slots.
-        missing = sum(
-            item.timeframe.count_bars(run.starts_at, run.ends_at)
-            for run in runs
-            if run.starts_at not in refused
-        )
-        may_be_unclear = missing <= item.unclear
-        for run in runs:
-            reason = self._reason(item, state, run)
-            if may_be_unclear or run.starts_at in refused:
-                reason = GapReason.QUARANTINED
+        for run, reason in missing_with_reasons(item, state, starts_at, ends_at):
             book.open(item.key, run, reason, evidence)
-
-    @staticmethod
-    def _reason(item: SeriesSlice, state: SeriesState, run: SlotRun) -> GapReason:
-        first = item.bars["open_at"][0] if len(item.bars) else None
-        ends = to_microseconds(run.ends_at)
-        is_before_all = first is None or ends <= first
-        if state.first_bar is None and is_before_all:
-            return GapReason.NOT_LISTED
-        if state.first_bar is not None and is_before_all and ends <= state.first_bar:
-            return GapReason.NOT_LISTED
-        outage = state.pending_reason is GapReason.EXCHANGE_OUTAGE
-        return GapReason.EXCHANGE_OUTAGE if outage else GapReason.UNKNOWN
 
     def _note_late(self, book: GapBook, item: SeriesSlice, state: SeriesState) -> None:
         """Keep on record why bars came late, once they are here."""
