@@ -108,12 +108,12 @@ def _run(
                 since=since,
             )
             clock = stored_clock(session, settings)
-        asked = (options.symbol, options.timeframe, options.since)
-        if any(asked) and not series:
-            what = ", ".join(str(each) for each in asked if each is not None)
+        wanted = (options.symbol, options.timeframe, options.since)
+        asked = [str(each) for each in wanted if each is not None]
+        if asked and not series:
             raise typer.BadParameter(
-                f"no stored bars match {what:.90}: see `crypto-bot coverage` for what "
-                "there is"
+                f"no stored bars match {', '.join(asked):.90}: see `crypto-bot "
+                "coverage` for what there is"
             )
         if options.trade_bars:
             clock = build_clock(settings)

@@ -68,7 +68,8 @@ def retry_quarantined(
     config: ConfigOption = None,
     recording: RecordingOption = None,
     all: Annotated[
-        bool, typer.Option("--all", help="Everything that is not settled.")
+        bool,
+        typer.Option("--all", help="What is not settled, at most 1,000 items a time."),
     ] = False,
     json: JsonOption = False,
 ) -> None:

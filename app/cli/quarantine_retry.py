@@ -118,4 +118,4 @@ def _show(verdicts: Sequence[RetryVerdict], is_json: bool) -> None:
     Console().print(table)
     print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
     if len(verdicts) == MOST_ITEMS_A_RUN:
-        print(f"{MOST_ITEMS_A_RUN:,} at a time: run it again for the rest.")
+        print(f"At most {MOST_ITEMS_A_RUN:,} at a time: run it again for others.")

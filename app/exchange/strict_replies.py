@@ -8,7 +8,6 @@ of the whole address. Signing, endpoints and parsing stay ccxt's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from app.core.clock import Clock
@@ -186,7 +185,7 @@ class StrictReplies(StrictNumbers):
 
         parsed: list[Any] = []
         for trade in _items(trades, "trades"):
-            parsed += _guarded("trade", trade, partial(parse_own, trade), ())
+            parsed += _guarded("trade", trade, lambda: parse_own(trade), ())
         return parsed
 
     def parse_ohlcvs(

@@ -15,6 +15,7 @@ from app.domain.trade import TradeStatus
 from app.models import PerformanceMetrics, SimulatedTrade
 from app.trading.metrics import Outcome, PerformanceFigures
 
+# Full within hours: parts that take days to fill look like a process that grows.
 _TRADES_PER_READ = 100
 
 
